@@ -1,0 +1,222 @@
+// Package config is the configuration: one YAML file, an environment overlay
+// and secrets from files, decoded strictly. Load reports every problem at once,
+// each with its place (file, line and key, or environment variable) and what to
+// do about it; an unknown key is a problem.
+//
+// Relative paths are taken from the configuration file's folder.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole configuration with defaults filled in.
+type Config struct {
+	Server  Server   `yaml:"server"`
+	Admin   Admin    `yaml:"admin"`
+	Kafka   Kafka    `yaml:"kafka"`
+	Spool   Spool    `yaml:"spool"`
+	Log     Log      `yaml:"log"`
+	PII     PII      `yaml:"pii"`
+	Sources []Source `yaml:"sources"`
+
+	// File is the file that was read; "" when there was none.
+	File string `yaml:"-"`
+	// Dir is the folder that relative paths are taken from.
+	Dir string `yaml:"-"`
+	// SourcesGiven says that `sources` is in the configuration; when it is not,
+	// the three seed providers get generated sources (see package app).
+	SourcesGiven bool `yaml:"-"`
+	// Notices are things that are accepted but worth saying, such as keys of
+	// features this version does not have.
+	Notices []string `yaml:"-"`
+}
+
+// Server is the public listener: webhooks only.
+type Server struct {
+	Listen            string         `yaml:"listen"`              // host:port
+	PublicURL         string         `yaml:"public_url"`          // how providers reach it; "" means http://<listen>
+	TrustedProxies    []netip.Prefix `yaml:"trusted_proxies"`     // whose X-Forwarded-For is believed
+	MaxBodyBytes      int64          `yaml:"max_body_bytes"`      // as received
+	MaxInflatedBytes  int64          `yaml:"max_inflated_bytes"`  // after gzip
+	MaxBufferedBytes  int64          `yaml:"max_buffered_bytes"`  // bodies held in memory at once, all requests together
+	MaxConcurrent     int            `yaml:"max_concurrent"`      // requests in progress; beyond it 503 before the body is read
+	MaxConnections    int            `yaml:"max_connections"`     // open connections
+	MaxHeaderBytes    int            `yaml:"max_header_bytes"`    // request line and headers
+	ReadHeaderTimeout time.Duration  `yaml:"read_header_timeout"` // slow headers
+	ReadTimeout       time.Duration  `yaml:"read_timeout"`        // headers and body
+	WriteTimeout      time.Duration  `yaml:"write_timeout"`       // answer
+	IdleTimeout       time.Duration  `yaml:"idle_timeout"`        // keep-alive
+	DrainDelay        time.Duration  `yaml:"drain_delay"`         // SIGTERM to closing the listener, for load balancers
+	ShutdownTimeout   time.Duration  `yaml:"shutdown_timeout"`    // finishing accepted requests
+	RetryAfter        time.Duration  `yaml:"retry_after"`         // Retry-After of 429 and 503
+}
+
+// Admin is the listener for health and metrics.
+type Admin struct {
+	Listen string `yaml:"listen"`
+}
+
+// Kafka is the cluster, or the broker inside the process.
+type Kafka struct {
+	Brokers  []string `yaml:"brokers"` // host:port; empty selects the embedded broker
+	ClientID string   `yaml:"client_id"`
+	Embedded Embedded `yaml:"embedded"`
+	TLS      TLS      `yaml:"tls"`
+	SASL     SASL     `yaml:"sasl"`
+	Topics   Topics   `yaml:"topics"`
+	Publish  Publish  `yaml:"publish"`
+}
+
+// Embedded is the broker inside the process.
+type Embedded struct {
+	Enabled      *bool  `yaml:"enabled"` // nil: only while server.listen is a loopback address
+	Listen       string `yaml:"listen"`
+	Dir          string `yaml:"dir"`
+	Sync         bool   `yaml:"sync"`          // fsync before an acknowledgement
+	MaxBytes     int64  `yaml:"max_bytes"`     // retention.bytes of each partition
+	SegmentBytes int64  `yaml:"segment_bytes"` // segment.bytes of each partition
+}
+
+// TLS towards the brokers.
+type TLS struct {
+	Enabled    bool   `yaml:"enabled"`
+	CAFile     string `yaml:"ca_file"`     // PEM; "" uses the system's roots
+	CertFile   string `yaml:"cert_file"`   // PEM, for mutual TLS
+	KeyFile    string `yaml:"key_file"`    // PEM, for mutual TLS
+	ServerName string `yaml:"server_name"` // overrides the broker's host name for verification
+}
+
+// SASL towards the brokers.
+type SASL struct {
+	Mechanism      string `yaml:"mechanism"` // "", PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+	Username       string `yaml:"username"`
+	Password       Secret `yaml:"password"`
+	PasswordFile   string `yaml:"password_file"`
+	AllowPlaintext bool   `yaml:"allow_plaintext"` // SASL without TLS
+}
+
+// Topics says which topics there are and how they are made.
+type Topics struct {
+	Prefix          string    `yaml:"prefix"`
+	Partitions      int       `yaml:"partitions"`
+	Replication     int       `yaml:"replication"` // 0: the cluster's default
+	Create          string    `yaml:"create"`      // missing | never
+	Retention       Retention `yaml:"retention"`
+	MaxMessageBytes int       `yaml:"max_message_bytes"` // of the raw and dead-letter topics
+	Key             string    `yaml:"key"`               // message | recipient | event
+	Templates       Templates `yaml:"templates"`
+	All             bool      `yaml:"all"` // also publish every event to <prefix>.all
+}
+
+// Retention of topics this software creates.
+type Retention struct {
+	Typed      time.Duration `yaml:"typed"`
+	Raw        time.Duration `yaml:"raw"`
+	Deadletter time.Duration `yaml:"deadletter"`
+}
+
+// Templates name topics. Placeholders: {prefix} {direction} {family} {type}.
+type Templates struct {
+	Outbound   string `yaml:"outbound"`
+	Inbound    string `yaml:"inbound"`
+	Raw        string `yaml:"raw"`
+	Deadletter string `yaml:"deadletter"`
+	All        string `yaml:"all"`
+}
+
+// Publish bounds the publisher.
+type Publish struct {
+	Budget           time.Duration `yaml:"budget"`              // from the complete body to every acknowledgement
+	MaxInFlightBytes int64         `yaml:"max_in_flight_bytes"` // records held for publishing, all together
+	MaxBatchBytes    int           `yaml:"max_batch_bytes"`     // one record batch
+}
+
+// Spool is accepted for the local spool, which this version does not have.
+type Spool struct {
+	Dir string `yaml:"dir"`
+}
+
+// Log is the logger.
+type Log struct {
+	Level  string `yaml:"level"`  // debug | info | warn | error
+	Format string `yaml:"format"` // auto | json | console; auto is console on a terminal
+}
+
+// PII is what becomes of recipients' addresses.
+type PII struct {
+	Recipient  string `yaml:"recipient"` // clear | hash
+	Pepper     Secret `yaml:"pepper"`    // key of recipient_hash
+	PepperFile string `yaml:"pepper_file"`
+}
+
+// Source is one configured endpoint: POST /v1/webhooks/{name}.
+type Source struct {
+	Name          string            `yaml:"name"`
+	ID            string            `yaml:"id"` // part of every event id; default: the name
+	Provider      string            `yaml:"provider"`
+	Auth          Auth              `yaml:"auth"`
+	Allow         []netip.Prefix    `yaml:"allow"` // client addresses; empty allows all
+	Query         Query             `yaml:"query"`
+	Options       map[string]string `yaml:"options"`
+	RefusedStatus int               `yaml:"refused_status"` // answer to a bad proof; default 401
+	MaxBodyBytes  int64             `yaml:"max_body_bytes"` // 0: server.max_body_bytes
+	Dedupe        string            `yaml:"dedupe"`         // drop | mark | off; accepted, not in this version
+	Durability    string            `yaml:"durability"`     // broker | broker_then_spool | spool_first; accepted, not in this version
+}
+
+// Query says which parameters of the callback URL mean something.
+type Query struct {
+	Recipient string   `yaml:"recipient"` // parameter that names the recipient
+	Metadata  []string `yaml:"metadata"`  // parameters copied to metadata
+}
+
+// Auth is how requests to a source are proven.
+type Auth struct {
+	Type    string      `yaml:"type"` // jetemail | hmac | standard_webhooks | basic | bearer | header | token | none
+	Secrets []KeySecret `yaml:"secrets"`
+
+	Header    string        `yaml:"header"`    // hmac: signature header; header: the header's name
+	Algorithm string        `yaml:"algorithm"` // hmac: sha256 | sha1 | sha512
+	Prefix    string        `yaml:"prefix"`    // hmac: before the signature, e.g. "sha256="
+	Encoding  string        `yaml:"encoding"`  // hmac: hex | base64
+	Template  string        `yaml:"template"`  // hmac: signed string from {body} {url} {timestamp} {id} {header:X}
+	Timestamp string        `yaml:"timestamp"` // hmac: header with unix seconds
+	IDHeader  string        `yaml:"id_header"` // hmac: header with the webhook's id
+	Tolerance time.Duration `yaml:"tolerance"` // hmac, standard_webhooks: how far the signed time may be off
+	Decode    string        `yaml:"decode"`    // hmac: how the secret is written: raw | base64 | hex | whsec
+}
+
+// KeySecret is one secret of a source. Exactly one of Value and File is given;
+// for basic, Username too (and Password or PasswordFile instead of Value).
+type KeySecret struct {
+	ID           string    `yaml:"id"`
+	Value        Secret    `yaml:"value"`
+	File         string    `yaml:"file"`
+	Username     string    `yaml:"username"`
+	Password     Secret    `yaml:"password"`
+	PasswordFile string    `yaml:"password_file"`
+	NotAfter     time.Time `yaml:"not_after"` // RFC 3339; zero: no end
+}
+
+// Secret is a string that does not print: every formatting and marshalling
+// shows only whether it is set.
+type Secret string
+
+// String implements fmt.Stringer.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[redacted]"
+}
+
+// GoString implements fmt.GoStringer.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText implements encoding.TextMarshaler, which JSON, YAML and zap use.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }

@@ -1,0 +1,108 @@
+// Package provider is the contract between the bridge and an email provider:
+// what a provider's folder has to say about its webhooks, and what it has to do
+// with one. Each folder beside it is one provider (its mapping table, payload,
+// parser, samples and testdata); package all is the one list of them.
+package provider
+
+import (
+	"time"
+
+	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// Definition is everything the bridge knows of one provider. It is a constant
+// in spirit: built once, never changed.
+type Definition struct {
+	ID     string // as in the configuration, e.g. "jetemail"
+	Title  string // as the provider writes its name
+	Doc    string // address of the provider's page on its event webhooks
+	Mapper int    // version of the mapping; raised when an event would come out differently
+	Auth   string // auth type a generated source uses: "jetemail", "token", …
+	Policy Policy
+	Types  []TypeInfo // every documented event type, in the document's order
+
+	// New makes the parser of one source from the source's `options`. The error
+	// names the option and what it may be.
+	New func(options map[string]string) (Parser, error)
+
+	// Samples returns realistic webhooks, at least one for every row of Types.
+	Samples func() []Sample
+}
+
+// Policy is how the provider behaves towards an HTTP answer, as data.
+type Policy struct {
+	Busy         int           // status for "our trouble, retry later": 503, or 429 where 5xx is discarded
+	RetryHorizon time.Duration // how long it keeps retrying after the first attempt; 0: unknown, counts as none
+	Timeout      time.Duration // how long it waits for an answer; 0: unknown
+	Retries      string        // one line for people: what is retried and when
+}
+
+// TypeInfo is one row of a provider's vocabulary.
+type TypeInfo struct {
+	ProviderType string          // as documented
+	Type         event.Type      // canonical type
+	Direction    event.Direction // outbound or inbound
+}
+
+// Sample is one realistic webhook body. Body holds placeholders that the sender
+// fills so that every webhook it sends is a distinct event: {{uuid}} (a fresh
+// UUID, the same within one body), {{uuid2}}, {{hex}} (32 hex digits), {{unix}}
+// (seconds), {{time}} (RFC 3339), {{recipient}}, {{sender}}.
+type Sample struct {
+	Name         string // behaviour, lower-case with underscores: "bounced_hard_invalid_recipient"
+	ProviderType string // row of Types it stands for
+	Body         string
+}
+
+// Parser turns a proven request into results. Implementations are pure: no
+// clock, network, randomness or logging; the same request gives the same
+// results. Safe for concurrent use.
+type Parser interface {
+	// Parse returns one Result an item of the payload, in the payload's order.
+	// A body that cannot be read at all is one Result with Malformed set and
+	// Index -1. No results means there is nothing to publish (an empty array).
+	Parse(v webhook.Verified) []Result
+}
+
+// Result is what became of one item of a payload: an event or, with Malformed
+// set, a dead letter.
+type Result struct {
+	// Event holds what the payload says. Schema, ID, Provider, Source,
+	// ReceivedAt, RawID and RecipientHash are filled in later by package
+	// normalize; the parser fills the rest, Family included.
+	Event event.Event
+	// NativeID is what makes the event itself (the docs' event identity): the provider's
+	// event id, or jsondoc's canonical hash of the item where it has none that
+	// can be relied on. Never empty unless Malformed.
+	NativeID string
+	// Item is the item's bytes within the request body.
+	Item []byte
+	// Index is the item's place in the payload, from 0; -1 for the whole body.
+	Index int
+	// Malformed is why there is no event; nil if there is one.
+	Malformed *Malformed
+}
+
+// Malformed is why an item is no event.
+type Malformed struct {
+	Reason Reason // machine-readable
+	Detail string // for people: what is wrong and where; holds no payload text beyond field names
+}
+
+// Error implements error.
+func (m *Malformed) Error() string { return string(m.Reason) + ": " + m.Detail }
+
+// Reason is a machine-readable dead letter reason; a small fixed set, fit for a
+// metric label.
+type Reason string
+
+// The reasons a parser gives.
+const (
+	ReasonEmptyBody    Reason = "empty_body"     // no bytes but white space
+	ReasonInvalidJSON  Reason = "invalid_json"   // not JSON, also not by the tolerant reading
+	ReasonNotAnObject  Reason = "not_an_object"  // JSON, but an item is no object
+	ReasonMissingType  Reason = "missing_type"   // no string where the event type belongs
+	ReasonTooDeep      Reason = "too_deep"       // nested beyond the bound
+	ReasonTooManyItems Reason = "too_many_items" // more values or items than the bound
+)

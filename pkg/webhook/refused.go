@@ -1,0 +1,43 @@
+package webhook
+
+import "fmt"
+
+// Reason says why a request was refused; one of a small fixed set, fit for a
+// metric label.
+type Reason string
+
+// The reasons.
+const (
+	ReasonMissing            Reason = "missing_proof"       // a header, token or credential the scheme needs is not there
+	ReasonMalformed          Reason = "malformed_proof"     // it is there but cannot be one (encoding, length, prefix)
+	ReasonMismatch           Reason = "mismatch"            // it is well formed and wrong for every secret
+	ReasonStale              Reason = "stale"               // signed timestamp older than the tolerance
+	ReasonFuture             Reason = "future"              // signed timestamp ahead of our clock by more than the tolerance
+	ReasonAddress            Reason = "address_not_allowed" // client address outside the allow list
+	ReasonNoSecret           Reason = "no_active_secret"    // every configured secret is past its not_after
+	ReasonUnsupportedContent Reason = "unsupported_webhook" // a known other webhook of the provider that this source does not take
+)
+
+// RefusedError is why Verify or Missing refused a request. Its text holds no
+// secret, signature or address.
+type RefusedError struct {
+	Reason Reason
+	Scheme string // as in Proof
+	Where  string // what was looked at, e.g. "header X-Webhook-Signature"
+	Hint   string // what to do about it, for the person who reads it
+	// Complete is true when the request carried all the proof the scheme needs
+	// and that proof failed: with other keys it might have held.
+	Complete bool
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	s := fmt.Sprintf("webhook: %s: %s", e.Scheme, e.Reason)
+	if e.Where != "" {
+		s += " (" + e.Where + ")"
+	}
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}

@@ -1,0 +1,83 @@
+// Package webhook is a received webhook as bytes, and the proof of its origin.
+//
+// A Request is what came over the wire and proves nothing. Verify is the only
+// way from a Request to a Verified, and everything that reads a payload takes a
+// Verified: parsing an unproven request does not compile. Every scheme fails
+// closed, works on the raw bytes as received, compares in constant time and
+// accepts several secrets at once so that they can be rotated.
+//
+// The package stands alone (standard library only) and may be used in any HTTP
+// server to check a provider's webhooks.
+package webhook
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Request is a received, unproven webhook. Nothing in it may be changed after
+// it was made; Body and Header are shared, not copied.
+type Request struct {
+	Method     string      // HTTP method
+	URL        string      // the address the provider called, as it was configured there; for schemes that sign it
+	Header     http.Header // as received
+	Query      url.Values  // as received
+	PathToken  string      // last path segment on routes that carry a token; "" if there was none
+	Body       []byte      // raw bytes, inflated if Content-Encoding was gzip; bounded by the receiver
+	RemoteAddr netip.Addr  // the client's address, trusted proxies taken into account
+	ReceivedAt time.Time   // by the receiver's clock
+}
+
+// Proof says how a request was proven.
+type Proof struct {
+	Scheme string    // "jetemail", "hmac", "standard_webhooks", "basic", "bearer", "header", "token", "none"
+	KeyID  string    // configured id of the secret that matched; "" for none
+	Signed time.Time // the signed timestamp; zero if the scheme has none or does not sign it
+}
+
+// Verified is a request whose origin is proven. Only Verify makes one.
+type Verified struct {
+	req   Request
+	proof Proof
+	ok    bool
+}
+
+// Request returns the proven request.
+func (v Verified) Request() Request { return v.req }
+
+// Proof returns how it was proven.
+func (v Verified) Proof() Proof { return v.proof }
+
+// OK reports whether v was made by Verify; the zero Verified is not.
+func (v Verified) OK() bool { return v.ok }
+
+// Verifier proves a request. Implementations are the schemes of this package;
+// the interface is sealed by its unexported method, so that no other package
+// can declare a request proven.
+type Verifier interface {
+	// Missing reports, before the body is read, whether the request lacks
+	// something the scheme needs; nil if the proof is complete enough to be
+	// tried. r.Body is not looked at.
+	Missing(r *Request) error
+	// verify checks the whole request.
+	verify(r *Request) (Proof, error)
+}
+
+// Verify proves r by v. The error is a *RefusedError and holds no secret, no
+// signature and no address. Safe for concurrent use.
+func Verify(v Verifier, r Request) (Verified, error) {
+	proof, err := v.verify(&r)
+	if err != nil {
+		return Verified{}, err
+	}
+	return Verified{req: r, proof: proof, ok: true}, nil
+}
+
+// AssumeProvenForReplayAndTests makes a Verified without any proof. It exists for
+// requests that were proven when they were stored, and for tests; the linter
+// bans it elsewhere.
+func AssumeProvenForReplayAndTests(r Request) Verified {
+	return Verified{req: r, proof: Proof{Scheme: "assumed"}, ok: true}
+}
