@@ -1,0 +1,74 @@
+// Package broker is the only door to Kafka: connections, the idempotent
+// publisher, topics and bounded reads. Every caller sees records and errors of
+// this package, never kafka-go's.
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Header is one record header.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Record is one Kafka record to publish. The publisher does not change it and
+// does not keep it after Publish returned.
+type Record struct {
+	Topic   string
+	Key     []byte // partitions by murmur2 as Java clients do; nil spreads
+	Value   []byte
+	Headers []Header
+	Time    time.Time // record timestamp (CreateTime), milliseconds
+}
+
+// Position is where a record is.
+type Position struct {
+	Topic     string
+	Partition int
+	Offset    int64
+}
+
+// Publisher publishes records durably.
+type Publisher interface {
+	// Publish returns nil only when every record is acknowledged by all in-sync
+	// replicas. Otherwise the error is a *PublishError with one entry a record.
+	// It blocks until every outcome is known or ctx ends, whichever is first;
+	// a record that was not sent by then is never sent. One record's failure
+	// fails no other. Records of one partition keep their order. Safe for
+	// concurrent use.
+	Publish(ctx context.Context, recs []Record) error
+}
+
+// Errors that a record's outcome wraps. Everything else is trouble of ours or
+// the cluster's that may pass: the caller's peer should try again.
+var (
+	// ErrTooLarge: the record is over the topic's or the broker's limit.
+	ErrTooLarge = errors.New("record too large")
+	// ErrInvalid: the broker refuses the record for what it is.
+	ErrInvalid = errors.New("record refused by the broker")
+	// ErrOverloaded: the publisher's byte budget is used up.
+	ErrOverloaded = errors.New("publisher overloaded")
+	// ErrDeadline: not acknowledged in time. The outcome is unknown if it was sent.
+	ErrDeadline = errors.New("not acknowledged in time")
+	// ErrClosed: the publisher is closed.
+	ErrClosed = errors.New("publisher closed")
+)
+
+// PublishError is the outcome of a Publish in which not every record was
+// acknowledged.
+type PublishError struct {
+	// Errs has one entry a record, in the order given; nil was acknowledged.
+	Errs []error
+}
+
+// Error implements error; it names the first failure and counts them.
+func (e *PublishError) Error() string {
+	return "broker: " + errors.Join(e.Errs...).Error()
+}
+
+// Unwrap returns the records' errors.
+func (e *PublishError) Unwrap() []error { return e.Errs }
