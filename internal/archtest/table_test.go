@@ -1,0 +1,209 @@
+package archtest
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// row says what the code of one package (its tests excepted) may import beside
+// the standard library.
+type row struct {
+	// folder is the package's path from the root; a last segment of * is any.
+	// The first row that fits counts.
+	folder string
+	// own lists packages of this module; a last segment of * is any, and /...
+	// is everything below.
+	own []string
+	// others lists modules and packages of other people; what lies below is
+	// meant too.
+	others []string
+	// pure packages turn bytes into values: no clock, network, files,
+	// environment, randomness or logging. Replays and golden files rest on it.
+	pure bool
+}
+
+// Other people's packages that more than one row names.
+const (
+	cobra      = "github.com/spf13/cobra"
+	cmp        = "github.com/google/go-cmp"
+	echo       = "github.com/labstack/echo/v4"
+	jsontext   = "github.com/go-json-experiment/json"
+	jsonschema = "github.com/santhosh-tekuri/jsonschema/v6"
+	kafkaGo    = "github.com/segmentio/kafka-go"
+	prometheus = "github.com/prometheus/client_golang"
+	rapid      = "pgregory.net/rapid"
+	uuid       = "github.com/google/uuid"
+	xterm      = "golang.org/x/term"
+	zap        = "go.uber.org/zap"
+)
+
+// table is the architecture, from the packages that know least to the one that
+// knows all. Consequences: a provider sees no HTTP server, no Kafka, no clock
+// and no other provider; Echo is spoken in one place, Kafka in one, and only
+// one place can say that a request is proven.
+var table = []row{
+	// What other teams' code compiles against.
+	{folder: "pkg/event", pure: true},
+	{folder: "pkg/webhook"},
+	{folder: "schemas", pure: true},
+
+	// From bytes to events.
+	{folder: "internal/jsondoc", others: []string{jsontext}, pure: true},
+	{folder: "internal/bounce", own: []string{"pkg/event"}, pure: true},
+	{folder: "internal/smtpcode", own: []string{"pkg/event"}, pure: true},
+	{folder: "internal/provider", own: []string{"pkg/event", "pkg/webhook"}, pure: true},
+	{folder: "internal/provider/all", own: []string{"internal/provider", "internal/provider/*"}, pure: true},
+	{
+		folder: "internal/provider/providertest",
+		own:    []string{"internal/provider", "internal/jsondoc", "pkg/event", "pkg/webhook", "schemas"},
+		others: []string{cmp, jsonschema, rapid},
+	},
+	{
+		folder: "internal/provider/*",
+		own:    []string{"internal/provider", "internal/jsondoc", "internal/bounce", "internal/smtpcode", "pkg/event", "pkg/webhook"},
+		pure:   true,
+	},
+	{
+		folder: "internal/normalize",
+		own:    []string{"internal/provider", "internal/jsondoc", "pkg/event", "pkg/webhook"},
+		pure:   true,
+	},
+
+	// Kafka.
+	{folder: "internal/broker", others: []string{kafkaGo, zap}},
+	{
+		folder: "internal/broker/embedded",
+		own:    []string{"internal/broker"},
+		others: []string{"github.com/twmb/franz-go/pkg/kfake", zap},
+	},
+	{folder: "internal/broker/brokertest", own: []string{"internal/broker", "internal/broker/embedded", "internal/kafkatest"}, others: []string{cmp, kafkaGo}},
+	{folder: "internal/kafkatest", others: []string{kafkaGo}},
+
+	// The process.
+	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
+	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},
+	{
+		folder: "internal/ingest",
+		own: []string{
+			"internal/broker", "internal/metrics", "internal/normalize", "internal/provider", "pkg/event", "pkg/webhook",
+		},
+		others: []string{echo, prometheus, uuid, zap},
+	},
+	{
+		folder: "internal/app",
+		own:    []string{"internal/...", "pkg/...", "schemas"},
+		others: []string{echo, prometheus, uuid, xterm, zap},
+	},
+	{
+		folder: "cmd/postrider",
+		own: []string{
+			"internal/app", "internal/broker", "internal/config", "internal/normalize",
+			"internal/provider", "internal/provider/all", "pkg/event", "pkg/webhook", "schemas",
+		},
+		others: []string{cobra, "github.com/hashicorp/go-retryablehttp", "github.com/schollz/progressbar/v3", uuid, xterm, zap},
+	},
+
+	// Tests only.
+	{folder: "internal/archtest"},
+	{folder: "internal/bench", own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, zap}},
+}
+
+// testSupport lists packages that exist for tests: no program may contain them.
+var testSupport = []string{
+	"internal/archtest", "internal/bench", "internal/broker/brokertest",
+	"internal/kafkatest", "internal/provider/providertest",
+}
+
+// checkImports holds every package against its row.
+func checkImports(t tree) []string {
+	var found []string
+	for _, d := range t.folders {
+		r, ok := rowOf(d.path)
+		if !ok {
+			found = append(found, d.path+": no row in internal/archtest/table_test.go; add one that says what this package may import, "+
+				"and keep it as short as you can")
+			continue
+		}
+		for _, f := range d.code() {
+			for _, imported := range f.imports() {
+				if why := r.refuses(d.path, imported); why != "" {
+					found = append(found, fmt.Sprintf("%s: imports %s: %s", f.path, imported, why))
+				}
+			}
+		}
+	}
+	return found
+}
+
+// rowOf returns the row of a package folder.
+func rowOf(folder string) (row, bool) {
+	i := slices.IndexFunc(table, func(r row) bool { return matches(r.folder, folder) })
+	if i < 0 {
+		return row{}, false
+	}
+	return table[i], true
+}
+
+// refuses says why the row does not allow an import; "" if it does.
+func (r row) refuses(importer, imported string) string {
+	own, isOwn := strings.CutPrefix(imported, module+"/")
+	switch {
+	case isOwn && slices.Contains(testSupport, own) && !slices.Contains(testSupport, importer):
+		return "that package is for tests"
+	case isOwn && !matchesAny(r.own, own):
+		return "its row in internal/archtest/table_test.go does not list it; move the code to where it belongs, or argue for the row"
+	case isOwn:
+		return ""
+	case isStandard(imported):
+		return r.refusesStandard(imported)
+	case !slices.ContainsFunc(r.others, func(o string) bool { return within(o, imported) }):
+		return "its row in internal/archtest/table_test.go does not list that library; each library is spoken in as few places as can be"
+	}
+	return ""
+}
+
+// impure lists the standard packages that pure packages must do without.
+var impure = []string{
+	"context", "crypto/rand", "crypto/tls", "database", "expvar", "log", "math/rand",
+	"net", "os", "plugin", "runtime", "syscall", "testing", "unsafe",
+}
+
+// pureAllTheSame lists what lies below an impure package and is pure.
+var pureAllTheSame = []string{"net/mail", "net/netip", "net/textproto", "net/url"}
+
+// refusesStandard says why a standard package may not be imported.
+func (r row) refusesStandard(imported string) string {
+	if !r.pure || slices.Contains(pureAllTheSame, imported) {
+		return ""
+	}
+	if slices.ContainsFunc(impure, func(p string) bool { return within(p, imported) }) {
+		return "this package is pure (no clock, network, files, environment, randomness, logging), so that replays give the same events"
+	}
+	return ""
+}
+
+// isStandard reports whether a path is of the standard library: its first
+// segment has no dot.
+func isStandard(imported string) bool {
+	first, _, _ := strings.Cut(imported, "/")
+	return !strings.Contains(first, ".")
+}
+
+// within reports whether p is base or lies below it.
+func within(base, p string) bool { return p == base || strings.HasPrefix(p, base+"/") }
+
+// matchesAny reports whether one of the patterns fits.
+func matchesAny(patterns []string, p string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return matches(pattern, p) })
+}
+
+// matches reports whether a pattern of the table fits a folder.
+func matches(pattern, p string) bool {
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return within(base, p)
+	}
+	ok, err := path.Match(pattern, p)
+	return err == nil && ok
+}
