@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -29,7 +30,8 @@ func NewTime(t time.Time, digits int) Time {
 	return Time{t: t.UTC().Truncate(unit), digits: uint8(digits)} //nolint:gosec // 0 to 9
 }
 
-// errTime is wrapped by ParseTime's error.
+// errTime is wrapped by ParseTime's error, which does not show the text: it may
+// be anything that stood in the place of a time.
 var errTime = errors.New("event: not an RFC 3339 time with a zone")
 
 // ParseTime reads an RFC 3339 time with any zone and any number of fraction
@@ -37,7 +39,7 @@ var errTime = errors.New("event: not an RFC 3339 time with a zone")
 func ParseTime(s string) (Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
-		return Time{}, fmt.Errorf("%w: %q", errTime, s)
+		return Time{}, fmt.Errorf("%w (%d bytes)", errTime, len(s))
 	}
 	return NewTime(t, fractionDigits(s)), nil
 }
@@ -71,22 +73,37 @@ func (t Time) Plausible() bool {
 	return t.t.Year() >= 2000 && t.t.Year() <= 2100
 }
 
-// layouts by number of digits; fixed so that trailing zeros stay.
-var layouts = [maxDigits + 1]string{
-	"2006-01-02T15:04:05Z",
-	"2006-01-02T15:04:05.0Z",
-	"2006-01-02T15:04:05.00Z",
-	"2006-01-02T15:04:05.000Z",
-	"2006-01-02T15:04:05.0000Z",
-	"2006-01-02T15:04:05.00000Z",
-	"2006-01-02T15:04:05.000000Z",
-	"2006-01-02T15:04:05.0000000Z",
-	"2006-01-02T15:04:05.00000000Z",
-	"2006-01-02T15:04:05.000000000Z",
+// Append appends the RFC 3339 form in UTC to dst.
+func (t Time) Append(dst []byte) []byte {
+	year, month, day := t.t.Date()
+	hour, minute, second := t.t.Clock()
+	dst = appendPadded(dst, year, 4)
+	dst = appendPadded(append(dst, '-'), int(month), 2)
+	dst = appendPadded(append(dst, '-'), day, 2)
+	dst = appendPadded(append(dst, 'T'), hour, 2)
+	dst = appendPadded(append(dst, ':'), minute, 2)
+	dst = appendPadded(append(dst, ':'), second, 2)
+	if t.digits > 0 {
+		dst = appendPadded(append(dst, '.'), t.t.Nanosecond(), maxDigits)
+		dst = dst[:len(dst)-maxDigits+int(t.digits)]
+	}
+	return append(dst, 'Z')
 }
 
-// Append appends the RFC 3339 form in UTC to dst.
-func (t Time) Append(dst []byte) []byte { return t.t.AppendFormat(dst, layouts[t.digits]) }
+// appendPadded appends n with at least width digits.
+func appendPadded(dst []byte, n, width int) []byte {
+	limit := 1
+	for range width {
+		limit *= 10
+	}
+	if n < 0 || n >= limit {
+		return strconv.AppendInt(dst, int64(n), 10)
+	}
+	for limit /= 10; limit > 0; limit /= 10 {
+		dst = append(dst, byte('0'+n/limit%10)) //nolint:gosec // one digit
+	}
+	return dst
+}
 
 // String returns the RFC 3339 form in UTC, "" if absent.
 func (t Time) String() string {
