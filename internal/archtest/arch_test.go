@@ -192,8 +192,8 @@ func planted(file, text string) fs.FS {
 // wantFinding runs every rule and wants one finding that contains want, or none.
 func wantFinding(t *testing.T, root fs.FS, want string) {
 	t.Helper()
-	var found []string
 	parsed := load(t, root)
+	found := make([]string, 0, 1)
 	for _, rule := range rules {
 		found = append(found, rule.check(parsed)...)
 	}

@@ -88,7 +88,7 @@ func load(tb testing.TB, root fs.FS) tree {
 		case !strings.HasSuffix(p, ".go"):
 			return nil
 		}
-		return t.add(p)
+		return parse(&t, p)
 	})
 	if err != nil {
 		tb.Fatalf("read the source tree: %v", err)
@@ -114,8 +114,8 @@ func skipFolder(root fs.FS, p string) error {
 	return nil
 }
 
-// add parses one file into its folder.
-func (t *tree) add(p string) error {
+// parse adds one file to its folder.
+func parse(t *tree, p string) error {
 	src, err := fs.ReadFile(t.root, p)
 	if err != nil {
 		return err
