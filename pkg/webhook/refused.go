@@ -41,3 +41,20 @@ func (e *RefusedError) Error() string {
 	}
 	return s
 }
+
+// refuse makes a refusal of a proof that could not be tried, or that other keys
+// would not help.
+func refuse(scheme string, reason Reason, where, hint string) *RefusedError {
+	return &RefusedError{Scheme: scheme, Reason: reason, Where: where, Hint: hint}
+}
+
+// noMatch is the refusal of a well-formed proof that fits no secret; active
+// says whether there was one to try.
+func noMatch(scheme, where string, active bool) *RefusedError {
+	e := &RefusedError{Scheme: scheme, Reason: ReasonMismatch, Where: where, Complete: true,
+		Hint: "it fits none of the configured secrets; try: postrider verify"}
+	if !active {
+		e.Reason, e.Hint = ReasonNoSecret, "every configured secret has ended or there is none; add the current one"
+	}
+	return e
+}

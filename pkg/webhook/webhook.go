@@ -66,8 +66,11 @@ type Verifier interface {
 }
 
 // Verify proves r by v. The error is a *RefusedError and holds no secret, no
-// signature and no address. Safe for concurrent use.
+// signature and no address. A nil v refuses. Safe for concurrent use.
 func Verify(v Verifier, r Request) (Verified, error) {
+	if v == nil {
+		return Verified{}, &RefusedError{Scheme: "unset", Reason: ReasonNoSecret, Hint: "no verifier is configured"}
+	}
 	proof, err := v.verify(&r)
 	if err != nil {
 		return Verified{}, err

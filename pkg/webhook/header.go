@@ -1,0 +1,37 @@
+package webhook
+
+import "time"
+
+// header proves requests by a header whose value is the secret.
+type header struct {
+	name string // canonical
+	keys staticKeys
+}
+
+// buildHeader makes the verifier.
+func buildHeader(cfg Config, rep *report) Verifier {
+	return &header{
+		name: rep.header("header", cfg.Header, true),
+		keys: newStaticKeys(rep.secrets(cfg, fromOperator, "raw")),
+	}
+}
+
+// Missing implements Verifier.
+func (v *header) Missing(r *Request) error {
+	_, err := oneHeader("header", r.Header, v.name)
+	return err
+}
+
+// verify implements Verifier.
+func (v *header) verify(r *Request) (Proof, error) {
+	value, err := oneHeader("header", r.Header, v.name)
+	if err != nil {
+		return Proof{}, err
+	}
+	return v.keys.prove("header", "header "+v.name, r, "", value)
+}
+
+// sign implements signer.
+func (v *header) sign(s Secret, r *Request, _ time.Time) {
+	r.Header[v.name] = []string{string(s.Value)}
+}

@@ -1,0 +1,113 @@
+package webhook
+
+import (
+	"fmt"
+	"time"
+)
+
+// scheme is one row of the table: a way of proving a request.
+type scheme struct {
+	name   string // Config.Type
+	fields string // fields of Config that mean something, by their configuration names
+	build  func(cfg Config, rep *report) Verifier
+}
+
+// table is every scheme, in the order they are offered. A further scheme, such
+// as one a single provider uses, is one file in this package and one row here;
+// its verifier implements signer and explainer too.
+func table() []scheme {
+	return []scheme{
+		{"jetemail", "", buildJetEmail},
+		{"hmac", "header algorithm prefix encoding template timestamp id_header tolerance decode", buildHMAC},
+		{"standard_webhooks", "tolerance decode", buildStandard},
+		{"basic", "", buildBasic},
+		{"bearer", "", buildBearer},
+		{"header", "header", buildHeader},
+		{"token", "", buildToken},
+		{"none", "", buildNone},
+	}
+}
+
+// Types lists the values of Config.Type.
+func Types() []string {
+	rows := table()
+	names := make([]string, len(rows))
+	for i, s := range rows {
+		names[i] = s.name
+	}
+	return names
+}
+
+// lookup finds a scheme by name.
+func lookup(name string) (scheme, bool) {
+	for _, s := range table() {
+		if s.name == name {
+			return s, true
+		}
+	}
+	return scheme{}, false
+}
+
+// signer is what a scheme can do for a sender.
+type signer interface {
+	// sign puts the proof by s, the verifier's only secret, on r.
+	sign(s Secret, r *Request, now time.Time)
+}
+
+// Sign puts on r, a request being built, the proof that cfg asks for: headers,
+// a query parameter or the path token. cfg.Secrets is not looked at; secret
+// signs, whether or not its end has passed. Headers that name the webhook's id
+// are left as they are when r has them. A later change to the body or a now in
+// the past makes a tampered or stale request.
+func Sign(cfg Config, secret Secret, r *Request, now time.Time) error {
+	secret.NotAfter = time.Time{}
+	cfg.Secrets = []Secret{secret}
+	if cfg.Type == "none" {
+		cfg.Secrets = nil
+	}
+	v, err := New(cfg)
+	if err != nil {
+		return fmt.Errorf("signing a %s request: %w", cfg.Type, err)
+	}
+	s, ok := v.(signer)
+	if !ok {
+		return fmt.Errorf("webhook: type %s cannot sign", cfg.Type)
+	}
+	if r.Header == nil {
+		r.Header = make(map[string][]string)
+	}
+	s.sign(secret, r, now)
+	return nil
+}
+
+// Coverage is what a scheme's proof protects from change.
+type Coverage struct {
+	Body bool // a changed body is refused
+	Time bool // the request carries a signed time, and an old one is refused
+}
+
+// Covers reports what requests proven by c are protected from; the zero
+// Coverage if c has problems.
+func (c Config) Covers() Coverage {
+	v, err := New(c)
+	if m, ok := v.(interface{ covers() Coverage }); ok && err == nil {
+		return m.covers()
+	}
+	return Coverage{}
+}
+
+// Challenger is implemented by verifiers whose refusal carries a
+// WWW-Authenticate header (RFC 9110, section 11.6.1).
+type Challenger interface {
+	// Challenge returns the header's value.
+	Challenge() string
+}
+
+// Challenge returns the WWW-Authenticate value of a refusal by v; "" if it has
+// none.
+func Challenge(v Verifier) string {
+	if c, ok := v.(Challenger); ok {
+		return c.Challenge()
+	}
+	return ""
+}

@@ -1,0 +1,96 @@
+package webhook
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// minSecretBytes is the shortest secret that is taken without a word: 128 bits.
+const minSecretBytes = 16
+
+// Secret is one credential of a source. It does not print: every formatting and
+// marshalling shows only its id.
+type Secret struct {
+	ID       string    // name in configuration, logs and metrics; no secret itself
+	Value    []byte    // the secret as the provider shows it; see Config.Decode
+	Username string    // basic only
+	Password []byte    // basic only, instead of Value
+	NotAfter time.Time // last moment it is taken, by Request.ReceivedAt; zero: no end
+}
+
+// String implements fmt.Stringer without the secret.
+func (s Secret) String() string { return fmt.Sprintf("secret %q [redacted]", s.ID) }
+
+// GoString implements fmt.GoStringer without the secret.
+func (s Secret) GoString() string { return s.String() }
+
+// Format implements fmt.Formatter, so that no verb reaches the bytes.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText implements encoding.TextMarshaler without the secret; JSON, YAML
+// and loggers use it.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// lifetime is until when a secret is taken.
+type lifetime struct {
+	notAfter time.Time
+}
+
+// includes reports whether a request received at that moment may be proven. A
+// secret that ends is not taken when the moment is unknown.
+func (l lifetime) includes(at time.Time) bool {
+	if l.notAfter.IsZero() {
+		return true
+	}
+	return !at.IsZero() && !at.After(l.notAfter)
+}
+
+// isPlaceholder reports whether a secret is one that people find in
+// documentation, examples and templates, and that protects nothing.
+func isPlaceholder(value string) bool {
+	value = strings.TrimSpace(value)
+	if strings.HasPrefix(value, "${") {
+		return true // an environment variable that was never replaced
+	}
+	if publishedSecret(value) {
+		return true
+	}
+	plain := letters(strings.TrimPrefix(strings.ToLower(value), "whsec_"))
+	return plain == "" || placeholderWord(plain) || strings.Trim(plain, "x") == "" || strings.Trim(plain, "0") == ""
+}
+
+// placeholderWord reports whether plain, lower-case and without punctuation, is
+// a word of documentation.
+func placeholderWord(plain string) bool {
+	switch plain {
+	case "changeme", "changethis", "replaceme", "replacethis", "fixme", "todo", "secret", "mysecret",
+		"yoursecret", "yourwebhooksecret", "yoursigningsecret", "yourtoken", "yoursecrettoken", "webhooksecret",
+		"signingsecret", "supersecret", "topsecret", "token", "mytoken", "password", "example", "test", "none",
+		"null", "abc", "abc123", "12345678", "1234567890", "1234567890123456", "secretsecretsecret":
+		return true
+	}
+	return false
+}
+
+// publishedSecret reports whether value is a secret that some documentation
+// prints in full: Standard Webhooks' libraries, Svix's manual, MailerSend's
+// set-up ping.
+func publishedSecret(value string) bool {
+	switch strings.TrimPrefix(value, whsecPrefix) {
+	case "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G":
+		return true
+	}
+	return false
+}
+
+// letters keeps the ASCII letters and digits of s.
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, s)
+}
