@@ -5,7 +5,7 @@ package event
 type Type string
 
 // The canonical types. Outbound events of a type share one Kafka topic;
-// inbound ones share another (see Event.Route).
+// inbound ones share another (see Route).
 const (
 	Queued        Type = "queued"        // the provider accepted the message
 	Sent          Type = "sent"          // handed to the SMTP network
