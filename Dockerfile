@@ -5,7 +5,7 @@
 #   docker run --rm -p 127.0.0.1:8080:8080 -v postrider:/data \
 #     -e POSTRIDER_KAFKA_BROKERS=kafka.example.com:9092 postrider
 #
-# A configuration of your own: mount it and add `serve --config FILE`.
+# A configuration of your own: -v ./config.yaml:/etc/postrider/config.yaml:ro
 
 ARG GO_VERSION=1.26
 
@@ -39,7 +39,8 @@ ENV POSTRIDER_SERVER_LISTEN=0.0.0.0:8080 \
     POSTRIDER_SPOOL_DIR=/data/spool
 
 USER 65532:65532
-WORKDIR /data
+# ./config.yaml is read from here, by every command, when one is mounted.
+WORKDIR /etc/postrider
 VOLUME /data
 EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
