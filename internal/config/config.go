@@ -31,6 +31,9 @@ type Config struct {
 	// Notices are things that are accepted but worth saying, such as keys of
 	// features this version does not have.
 	Notices []string `yaml:"-"`
+
+	places map[string]string // where each key was given
+	hidden map[string]bool   // keys whose value came from ${NAME} and is not shown
 }
 
 // Server is the public listener: webhooks only.

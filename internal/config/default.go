@@ -1,0 +1,73 @@
+package config
+
+import "time"
+
+// Byte counts of the defaults.
+const (
+	kibibyte = 1 << 10
+	mebibyte = 1 << 20
+)
+
+// Default returns the configuration that no file and no environment changes.
+// The shipped config.yaml says the same, which a test proves.
+func Default() *Config {
+	return &Config{
+		Server: defaultServer(),
+		Admin:  Admin{Listen: "127.0.0.1:8081"},
+		Kafka: Kafka{
+			ClientID: "postrider",
+			Embedded: Embedded{
+				Listen:       "127.0.0.1:9092",
+				Dir:          "data/broker",
+				Sync:         true,
+				MaxBytes:     64 * mebibyte,
+				SegmentBytes: 8 * mebibyte,
+			},
+			Topics: defaultTopics(),
+			Publish: Publish{
+				Budget:           2 * time.Second,
+				MaxInFlightBytes: 64 * mebibyte,
+				MaxBatchBytes:    mebibyte,
+			},
+		},
+		Spool: Spool{Dir: "data/spool"},
+		Log:   Log{Level: "info", Format: "auto"},
+		PII:   PII{Recipient: "clear"},
+	}
+}
+
+func defaultServer() Server {
+	return Server{
+		Listen:            "127.0.0.1:8080",
+		MaxBodyBytes:      10 * mebibyte,
+		MaxInflatedBytes:  10 * mebibyte,
+		MaxBufferedBytes:  64 * mebibyte,
+		MaxConcurrent:     1024,
+		MaxConnections:    2048,
+		MaxHeaderBytes:    16 * kibibyte,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		ShutdownTimeout:   10 * time.Second,
+		RetryAfter:        5 * time.Second,
+	}
+}
+
+func defaultTopics() Topics {
+	return Topics{
+		Prefix:          "email",
+		Partitions:      6,
+		Create:          "missing",
+		Retention:       Retention{Typed: 30 * day, Raw: 7 * day, Deadletter: 7 * day},
+		MaxMessageBytes: 16 * mebibyte,
+		Key:             "message",
+		Templates: Templates{
+			Outbound:   "{prefix}.{type}",
+			Inbound:    "{prefix}.inbound.{type}",
+			Raw:        "{prefix}.raw",
+			Deadletter: "{prefix}.deadletter",
+			All:        "{prefix}.all",
+		},
+	}
+}

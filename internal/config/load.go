@@ -1,0 +1,192 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DefaultFile is the file that is read when none is named, if it exists.
+const DefaultFile = "config.yaml"
+
+// Options says where the configuration comes from and what it may name.
+type Options struct {
+	// File is the file to read. "" reads DefaultFile from the working directory
+	// if it is there; a file that is named has to exist.
+	File string
+	// Env is the environment, as os.Environ gives it.
+	Env []string
+	// ReadFile reads the configuration and secret files; nil reads the disk, and
+	// then also tells of secret files that everybody may read.
+	ReadFile func(name string) ([]byte, error)
+	// Providers are the provider ids a source may name; empty allows any.
+	Providers []string
+	// AuthTypes are the auth types a source may name; empty allows those this
+	// package knows the keys of.
+	AuthTypes []string
+	// Now is the clock that not_after is compared with; nil compares nothing.
+	Now func() time.Time
+}
+
+// Load reads, checks and completes the configuration. The error is a *Problems
+// with every problem there is; no secret is in it. The environment overrides
+// the file, the file overrides Default.
+func Load(o Options) (*Config, error) {
+	l := &loader{Options: o, problems: &Problems{}, cfg: Default()}
+	root, err := l.tree()
+	if err != nil {
+		return nil, err
+	}
+	l.decode(root)
+	l.complete()
+	l.secretFiles()
+	v := &validator{loader: l}
+	v.config()
+	if err := l.problems.Err(); err != nil {
+		return nil, err
+	}
+	return l.cfg, nil
+}
+
+// loader is one call of Load.
+type loader struct {
+	Options
+
+	problems *Problems
+	cfg      *Config
+	failed   map[string]bool
+}
+
+// tree reads the file and merges the environment into it.
+func (l *loader) tree() (*node, error) {
+	root, err := l.file()
+	if err != nil {
+		return nil, err
+	}
+	vars := newVariables(l.Env)
+	referenced := map[string]bool{}
+	root.references(referenced)
+	(&overlay{problems: l.problems}).apply(root, vars, referenced)
+	root.expand("", vars, l.problems)
+	return root, nil
+}
+
+// file reads the tree of the file, or an empty one if there is no file.
+func (l *loader) file() (*node, error) {
+	name := l.File
+	if name == "" {
+		name = DefaultFile
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: finding the working directory: %w", err)
+	}
+	l.cfg.Dir = filepath.Dir(path)
+	data, err := l.read(path)
+	if l.File == "" && errors.Is(err, fs.ErrNotExist) {
+		return &node{kind: kindGroup}, nil
+	}
+	if err != nil {
+		l.problems.Add("", name, "cannot read the configuration file: "+plainError(err), "")
+		return nil, l.problems
+	}
+	l.cfg.File = name
+	root := (&reader{file: name, problems: l.problems}).read(data)
+	if root == nil {
+		return nil, l.problems
+	}
+	return root, nil
+}
+
+// read returns the content of a file, of which it reads no more than is allowed.
+func (l *loader) read(path string) ([]byte, error) {
+	if l.ReadFile != nil {
+		return l.ReadFile(path)
+	}
+	f, err := os.Open(path) //nolint:gosec // the operator names the files
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+}
+
+// plainError is the cause of a file error, without the path.
+func plainError(err error) string {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}
+
+func (l *loader) decode(root *node) {
+	d := &decoder{problems: l.problems, places: map[string]string{}, failed: map[string]bool{}, hidden: map[string]bool{}}
+	d.decode(root, reflect.ValueOf(l.cfg).Elem(), "")
+	l.failed, l.cfg.places, l.cfg.hidden = d.failed, d.places, d.hidden
+	if sources := root.get("sources"); sources != nil && sources.kind != kindNull {
+		l.cfg.SourcesGiven = true
+	}
+}
+
+// complete fills what follows from other keys, and makes paths absolute.
+func (l *loader) complete() {
+	for i := range l.cfg.Sources {
+		s := &l.cfg.Sources[i]
+		if s.ID == "" {
+			s.ID = s.Name
+		}
+		if s.RefusedStatus == 0 {
+			s.RefusedStatus = defaultRefusedStatus
+		}
+		for j := range s.Auth.Secrets {
+			if s.Auth.Secrets[j].ID == "" {
+				s.Auth.Secrets[j].ID = strconv.Itoa(j + 1)
+			}
+		}
+	}
+	for _, p := range l.cfg.paths() {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(l.cfg.Dir, *p)
+		}
+	}
+}
+
+// paths returns every key that is a path.
+func (c *Config) paths() []*string {
+	k := &c.Kafka
+	list := []*string{
+		&k.Embedded.Dir, &k.TLS.CAFile, &k.TLS.CertFile, &k.TLS.KeyFile,
+		&k.SASL.PasswordFile, &c.Spool.Dir, &c.PII.PepperFile,
+	}
+	for i := range c.Sources {
+		for j := range c.Sources[i].Auth.Secrets {
+			s := &c.Sources[i].Auth.Secrets[j]
+			list = append(list, &s.File, &s.PasswordFile)
+		}
+	}
+	return list
+}
+
+// Place returns where the key at path was given, e.g. "config.yaml:14:9"; if it
+// was not given, the place of the nearest key above it.
+func (c *Config) Place(path string) string {
+	for {
+		if place := c.places[path]; place != "" || path == "" {
+			return place
+		}
+		path = parentPath(path)
+	}
+}
+
+// parentPath is the path one level up: of "a.b[1]" it is "a.b", then "a", then "".
+func parentPath(path string) string {
+	return path[:max(0, strings.LastIndexAny(path, ".["))]
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+)
+
+// field is one key of a group in the shape of Config.
+type field struct {
+	key   string
+	index int
+	typ   reflect.Type
+}
+
+// fields returns the keys of a struct in their order.
+func fields(t reflect.Type) []field {
+	list := make([]field, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
+			list = append(list, field{key: key, index: i, typ: f.Type})
+		}
+	}
+	return list
+}
+
+func keysOf(t reflect.Type) []string {
+	list := fields(t)
+	keys := make([]string, 0, len(list))
+	for _, f := range list {
+		keys = append(keys, f.key)
+	}
+	return keys
+}
+
+// isGroup reports whether t is a group of keys and not a value.
+func isGroup(t reflect.Type) bool {
+	values := []reflect.Type{reflect.TypeFor[time.Time](), reflect.TypeFor[netip.Prefix]()}
+	return t.Kind() == reflect.Struct && !slices.Contains(values, t)
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+const maxSecretBytes = 64 * kibibyte
+
+// secretKey is a secret that is given as a value or as a file.
+type secretKey struct {
+	path    string // of the group that holds both keys
+	key     string // of the value
+	fileKey string
+	value   *Secret
+	file    *string
+}
+
+// secretKeys returns every secret of the configuration.
+func (c *Config) secretKeys() []secretKey {
+	list := []secretKey{
+		{"kafka.sasl", "password", "password_file", &c.Kafka.SASL.Password, &c.Kafka.SASL.PasswordFile},
+		{"pii", "pepper", "pepper_file", &c.PII.Pepper, &c.PII.PepperFile},
+	}
+	for i := range c.Sources {
+		for j := range c.Sources[i].Auth.Secrets {
+			s := &c.Sources[i].Auth.Secrets[j]
+			path := indexPath(indexPath("sources", i)+".auth.secrets", j)
+			list = append(list,
+				secretKey{path, "value", "file", &s.Value, &s.File},
+				secretKey{path, "password", "password_file", &s.Password, &s.PasswordFile})
+		}
+	}
+	return list
+}
+
+// secretFiles fills the values of secrets that lie in files.
+func (l *loader) secretFiles() {
+	for _, s := range l.cfg.secretKeys() {
+		at := s.path + "." + s.fileKey
+		switch {
+		case *s.file == "":
+		case *s.value != "":
+			l.problems.Add(at, l.cfg.Place(at), fmt.Sprintf("both %s and %s are given", s.key, s.fileKey), "give one of them")
+		default:
+			l.secretFile(s, at)
+		}
+	}
+}
+
+func (l *loader) secretFile(s secretKey, at string) {
+	fail := func(message, hint string) {
+		l.failed[at] = true
+		l.problems.Add(at, l.cfg.Place(at), message, hint)
+	}
+	data, err := l.read(*s.file)
+	if err != nil {
+		fail(fmt.Sprintf("cannot read the secret file %s: %s", *s.file, plainError(err)), "")
+		return
+	}
+	text := strings.TrimSpace(string(data))
+	switch {
+	case text == "":
+		fail(fmt.Sprintf("the secret file %s is empty", *s.file), "")
+	case len(data) > maxSecretBytes:
+		fail(fmt.Sprintf("the secret file %s is larger than %s", *s.file, formatSize(maxSecretBytes)), "")
+	default:
+		*s.value = Secret(text)
+		l.checkMode(*s.file, at)
+	}
+}
+
+// checkMode tells of a secret file that everybody on the machine may read.
+func (l *loader) checkMode(file, at string) {
+	if l.ReadFile != nil || runtime.GOOS == "windows" {
+		return
+	}
+	info, err := os.Stat(file)
+	if err == nil && info.Mode().Perm()&0o004 != 0 {
+		l.cfg.notice(at, fmt.Sprintf("everybody on this machine may read the secret file %s; chmod 600 it", file))
+	}
+}
+
+// notice adds what is accepted but worth saying.
+func (c *Config) notice(path, message string) {
+	line := path + ": " + message
+	if place := c.Place(path); place != "" {
+		line = place + ": " + line
+	}
+	c.Notices = append(c.Notices, line)
+}
