@@ -1,0 +1,100 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/postrider/postrider/internal/jsondoc"
+	"github.com/postrider/postrider/pkg/event"
+)
+
+// Reading is how a provider's JSON is read.
+type Reading struct {
+	Tolerant bool // forgive trailing commas
+	Fold     bool // compare names with case, spaces, '_' and '-' left out
+
+	// Item turns one object into an event and its native id; "" for the native
+	// id means that the object's canonical hash is the identity.
+	Item func(item jsondoc.Object) (event.Event, string, *Malformed)
+}
+
+// Items judges a JSON body: one object, or an array of them, each alone and in
+// order. It is how every built-in provider with a JSON body begins its Parse.
+func (r Reading) Items(body []byte) []Result {
+	parse := jsondoc.Parse
+	if r.Tolerant {
+		parse = jsondoc.ParseTolerant
+	}
+	doc, err := parse(body)
+	if err != nil {
+		return []Result{{Item: body, Index: -1, Malformed: unreadable(err)}}
+	}
+	defer doc.Release()
+	return r.values(doc.Root())
+}
+
+// values judges the document's value or, if that is an array, its items.
+func (r Reading) values(root jsondoc.Value) []Result {
+	switch root.Kind() {
+	case '{':
+		return []Result{r.item(0, root)}
+	case '[':
+		var out []Result
+		for i, v := range root.Items() {
+			out = append(out, r.item(i, v))
+		}
+		return out
+	}
+	return []Result{{Item: root.Bytes(), Index: -1, Malformed: &Malformed{
+		ReasonNotAnObject, "the body is neither an object nor an array of objects",
+	}}}
+}
+
+// item judges one value.
+func (r Reading) item(index int, v jsondoc.Value) Result {
+	out := Result{Index: index, Item: v.Bytes()}
+	o, ok := v.Object(r.Fold)
+	if !ok {
+		out.Malformed = &Malformed{ReasonNotAnObject, fmt.Sprintf("item %d is no object", index)}
+		return out
+	}
+	out.Event, out.NativeID, out.Malformed = r.Item(o)
+	if out.Malformed == nil && out.NativeID == "" {
+		out.NativeID = o.CanonicalHash()
+	}
+	return out
+}
+
+// unreadable turns jsondoc's error into a reason.
+func unreadable(err error) *Malformed {
+	reason := ReasonInvalidJSON
+	var e *jsondoc.Error
+	if errors.As(err, &e) {
+		switch e.Problem {
+		case jsondoc.Empty:
+			reason = ReasonEmptyBody
+		case jsondoc.Syntax:
+		case jsondoc.TooDeep:
+			reason = ReasonTooDeep
+		case jsondoc.TooMany:
+			reason = ReasonTooManyItems
+		}
+	}
+	return &Malformed{reason, err.Error()}
+}
+
+// MissingType is the dead letter of an object without a string (or with an
+// empty one) where the event type belongs; field names that place.
+func MissingType(field string) *Malformed {
+	return &Malformed{ReasonMissingType, "no text in the field " + field}
+}
+
+// NoOptions refuses any option, for providers that have none.
+func NoOptions(id string, options map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		return fmt.Errorf("%s: option %q is unknown: this provider has no options", id, name)
+	}
+	return nil
+}
