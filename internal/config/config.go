@@ -212,7 +212,7 @@ func (s Secret) String() string {
 	if s == "" {
 		return ""
 	}
-	return "[redacted]"
+	return redacted
 }
 
 // GoString implements fmt.GoStringer.
