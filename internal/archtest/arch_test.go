@@ -78,6 +78,10 @@ func TestRulesCatch(t *testing.T) {
 			"// Package acme is a provider.\npackage acme\n\nimport _ \"net/netip\"\n", "",
 		},
 		{
+			"what a row excepts", "internal/normalize/normalize.go",
+			"// Package normalize is pure.\npackage normalize\n\nimport _ \"net/http\"\n", "",
+		},
+		{
 			"library outside its place", "internal/provider/acme/acme.go",
 			"// Package acme is a provider.\npackage acme\n\nimport _ \"" + kafkaGo + "/sasl\"\n",
 			"does not list that library",
