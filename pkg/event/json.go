@@ -48,14 +48,14 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 // appendIdentity appends the opening brace and the fields up to received_at.
 // The required ones are written even when empty, so that a comma always fits.
 func (e *Event) appendIdentity(dst []byte) []byte {
-	dst = appendString(append(dst, `{"schema":`...), e.Schema)
-	dst = appendString(append(dst, `,"id":`...), e.ID)
-	dst = appendString(append(dst, `,"type":`...), string(e.Type))
-	dst = appendString(append(dst, `,"family":`...), string(e.Family))
-	dst = appendString(append(dst, `,"direction":`...), string(e.Direction))
-	dst = appendString(append(dst, `,"provider":`...), e.Provider)
-	dst = appendString(append(dst, `,"source":`...), e.Source)
-	dst = appendString(append(dst, `,"provider_type":`...), e.ProviderType)
+	dst = AppendString(append(dst, `{"schema":`...), e.Schema)
+	dst = AppendString(append(dst, `,"id":`...), e.ID)
+	dst = AppendString(append(dst, `,"type":`...), string(e.Type))
+	dst = AppendString(append(dst, `,"family":`...), string(e.Family))
+	dst = AppendString(append(dst, `,"direction":`...), string(e.Direction))
+	dst = AppendString(append(dst, `,"provider":`...), e.Provider)
+	dst = AppendString(append(dst, `,"source":`...), e.Source)
+	dst = AppendString(append(dst, `,"provider_type":`...), e.ProviderType)
 	dst = appendField(dst, `,"provider_subtype":`, e.ProviderSubtype)
 	dst = appendField(dst, `,"provider_event_id":`, e.ProviderEventID)
 	if !e.OccurredAt.IsZero() {
@@ -110,7 +110,7 @@ func (s *SMTP) appendJSON(dst []byte) []byte {
 }
 
 func (b *Bounce) appendJSON(dst []byte) []byte {
-	dst = appendString(append(dst, `{"class":`...), string(b.Class))
+	dst = AppendString(append(dst, `{"class":`...), string(b.Class))
 	dst = appendField(dst, `,"category":`, string(b.Category))
 	dst = appendField(dst, `,"code_assumed":`, b.CodeAssumed)
 	dst = appendBool(dst, `,"will_retry":`, b.WillRetry)
@@ -118,7 +118,7 @@ func (b *Bounce) appendJSON(dst []byte) []byte {
 }
 
 func (d *Drop) appendJSON(dst []byte) []byte {
-	dst = appendString(append(dst, `{"reason":`...), string(d.Reason))
+	dst = AppendString(append(dst, `{"reason":`...), string(d.Reason))
 	dst = appendField(dst, `,"detail":`, d.Detail)
 	return append(dst, '}')
 }
@@ -150,7 +150,7 @@ func appendField(dst []byte, name, s string) []byte {
 	if s == "" {
 		return dst
 	}
-	return appendString(append(dst, name...), s)
+	return AppendString(append(dst, name...), s)
 }
 
 func appendInt(dst []byte, name string, n int) []byte {
@@ -185,7 +185,7 @@ func appendStrings(dst []byte, name string, list []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, s)
+		dst = AppendString(dst, s)
 	}
 	return append(dst, ']')
 }
@@ -205,14 +205,15 @@ func appendMap(dst []byte, name string, m map[string]string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, k), ':')
-		dst = appendString(dst, m[k])
+		dst = append(AppendString(dst, k), ':')
+		dst = AppendString(dst, m[k])
 	}
 	return append(dst, '}')
 }
 
-// appendString appends s as a JSON string. Runs of plain bytes are copied at once.
-func appendString(dst []byte, s string) []byte {
+// AppendString appends s to dst as a JSON string, quotes included, by the rules
+// of Event.AppendJSON. Runs of plain bytes are copied at once.
+func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	from := 0
 	for i := 0; i < len(s); {
@@ -254,7 +255,7 @@ func appendEscape(dst []byte, c byte) []byte {
 // else as a string.
 func appendRaw(dst, raw []byte) []byte {
 	if !json.Valid(raw) {
-		return appendString(dst, string(raw))
+		return AppendString(dst, string(raw))
 	}
 	quoted := false
 	for i := 0; i < len(raw); {

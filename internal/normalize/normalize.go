@@ -1,0 +1,162 @@
+// Package normalize turns one proven request into what will be published: its
+// events, its dead letters and the record that keeps the request itself.
+//
+// It is pure: the same request, source and raw id give the same output, so that
+// a stored request can be taken through it again. A provider's parser says what
+// the payload means; this package adds what does not depend on the provider
+// (identity, source, times, query parameters, the treatment of recipients) and
+// makes sure that only valid events come out. One bad item never touches its
+// neighbours.
+package normalize
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/postrider/postrider/internal/provider"
+	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// Source is what normalizing needs to know of one configured endpoint. It is
+// not changed after it was made and may be used concurrently.
+type Source struct {
+	Name     string // stands in events as their source
+	ID       string // takes part in event ids; stays when the source is renamed
+	Provider string // provider id
+	Parser   provider.Parser
+	Mapper   int // version of the provider's mapping
+
+	QueryRecipient string   // query parameter that names the recipient; "" for none
+	QueryMetadata  []string // query parameters that are copied to metadata
+	SecretHeaders  []string // request headers that hold a secret of this source, in any case
+
+	Pepper        []byte // key of recipient_hash; empty: events carry none
+	HashRecipient bool   // events carry the hash instead of the address
+}
+
+// Output is what becomes of one request. Events and dead letters are each in
+// the order of the payload.
+type Output struct {
+	Events      []Item
+	DeadLetters []DeadLetter
+}
+
+// Item is one event and where in the payload it came from.
+type Item struct {
+	Event event.Event
+	Index int    // place in the payload, from 0
+	Body  []byte // the item's bytes within the request's body
+}
+
+// DeadLetter makes the dead letter of an event that cannot be published.
+func (i *Item) DeadLetter(reason, stage, detail string) DeadLetter {
+	return DeadLetter{Reason: reason, Stage: stage, Detail: detail, Index: i.Index, Item: i.Body}
+}
+
+// Normalize takes a proven request of source s to its output. rawID names the
+// request's record in the raw topic. It panics if v was not made by
+// webhook.Verify, since nothing of an unproven request may reach a topic.
+func Normalize(s *Source, v webhook.Verified, rawID string) Output {
+	if !v.OK() {
+		panic("normalize: the request is not proven")
+	}
+	results, broken := parse(s.Parser, v)
+	if broken != nil {
+		return Output{DeadLetters: []DeadLetter{*broken}}
+	}
+	r := v.Request()
+	run := run{source: s, query: pickQuery(s, r.Query), rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body}
+	out := Output{Events: make([]Item, 0, len(results))}
+	for i := range results {
+		run.add(&out, &results[i])
+	}
+	return out
+}
+
+// parse calls the parser; a panic becomes the dead letter of the whole body.
+func parse(p provider.Parser, v webhook.Verified) (results []provider.Result, broken *DeadLetter) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			broken = &DeadLetter{
+				Reason: ReasonParserPanic, Stage: StageNormalize, Detail: panicText(cause),
+				Index: -1, Item: v.Request().Body, Stack: debug.Stack(),
+			}
+		}
+	}()
+	return p.Parse(v), nil
+}
+
+// panicText names a panic without text of the payload, which a value of another
+// kind than the runtime's own errors may hold.
+func panicText(cause any) string {
+	err, ok := cause.(error)
+	var own runtime.Error
+	if ok && errors.As(err, &own) {
+		return own.Error()
+	}
+	return fmt.Sprintf("panic with a %T", cause)
+}
+
+// run is what the items of one request share.
+type run struct {
+	source     *Source
+	query      []parameter
+	rawID      string
+	receivedAt event.Time
+	body       []byte
+}
+
+// add completes one result and files it as an event or a dead letter.
+func (n *run) add(out *Output, r *provider.Result) {
+	item := Item{Event: r.Event, Index: r.Index, Body: r.Item}
+	if r.Index < 0 && item.Body == nil {
+		item.Body = n.body
+	}
+	if m := r.Malformed; m != nil {
+		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(string(m.Reason), StageParse, m.Detail))
+		return
+	}
+	if r.NativeID == "" {
+		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageNormalize, "the parser gave the event no native id"))
+		return
+	}
+	n.complete(&item.Event, r.NativeID)
+	if err := item.Event.Validate(); err != nil {
+		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageValidate, err.Error()))
+		return
+	}
+	out.Events = append(out.Events, item)
+}
+
+// complete fills in what the parser does not know.
+func (n *run) complete(e *event.Event, nativeID string) {
+	s := n.source
+	e.Schema = event.Schema
+	e.ID = EventID(s.Provider, s.ID, nativeID, e.ProviderType)
+	e.Provider, e.Source = s.Provider, s.Name
+	e.ReceivedAt, e.RawID = n.receivedAt, n.rawID
+	if e.Family == "" {
+		e.Family = e.Type.Family()
+	}
+	addQuery(e, n.query)
+	tidy(e)
+	protectRecipient(e, s)
+}
+
+// EventID returns the id of an event: the first 128 bits of the SHA-256 over
+// provider, source id, native id and the provider's type, separated by NUL, as
+// 32 lower-case hex digits. It is the same on every delivery and replay of the
+// event, and different for different sources.
+func EventID(providerID, sourceID, nativeID, providerType string) string {
+	buf := make([]byte, 0, 256)
+	buf = append(append(buf, providerID...), 0)
+	buf = append(append(buf, sourceID...), 0)
+	buf = append(append(buf, nativeID...), 0)
+	sum := sha256.Sum256(append(buf, providerType...))
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,98 @@
+package normalize
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/postrider/postrider/pkg/event"
+)
+
+// tokenParameter carries the token of a source. It is never copied anywhere,
+// not even when it is listed.
+const tokenParameter = "token"
+
+// parameter is one allow-listed query parameter of a request.
+type parameter struct {
+	name, value string
+	recipient   bool // it names the recipient
+	metadata    bool // it is copied to metadata
+}
+
+// pickQuery returns the allow-listed parameters that have a value, in the order
+// of the configuration. Of a repeated parameter the first value counts.
+func pickQuery(s *Source, query url.Values) []parameter {
+	if len(query) == 0 {
+		return nil
+	}
+	var picked []parameter
+	for _, name := range allowedQuery(s) {
+		if value := query.Get(name); value != "" {
+			p := parameter{name: name, value: value, recipient: name == s.QueryRecipient}
+			p.metadata = slices.Contains(s.QueryMetadata, name)
+			picked = append(picked, p)
+		}
+	}
+	return picked
+}
+
+// allowedQuery lists the names of the parameters that may be kept.
+func allowedQuery(s *Source) []string {
+	var names []string
+	for _, name := range append([]string{s.QueryRecipient}, s.QueryMetadata...) {
+		if name != "" && !strings.EqualFold(name, tokenParameter) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// addQuery adds the parameters to the event. What the payload says wins: the
+// recipient is taken only if the payload has none, and a parameter whose name
+// the payload's metadata uses for something else is called query.<name>.
+func addQuery(e *event.Event, query []parameter) {
+	copied := false
+	for _, p := range query {
+		if p.recipient && e.Recipient == "" && len(e.Recipients) == 0 {
+			e.Recipient = queryAddress(p.value)
+		}
+		if !p.metadata {
+			continue
+		}
+		if !copied {
+			e.Metadata, copied = maps.Clone(e.Metadata), true
+		}
+		if e.Metadata == nil {
+			e.Metadata = make(map[string]string, len(query))
+		}
+		e.Metadata[freeName(e.Metadata, p)] = p.value
+	}
+}
+
+func freeName(taken map[string]string, p parameter) string {
+	if v := taken[p.name]; v == "" || v == p.value {
+		return p.name
+	}
+	return "query." + p.name
+}
+
+// queryAddress reads an address from a query parameter. Who builds a URL often
+// forgets to escape the plus of joe+shop@example.com, which then reads as a
+// space; an address without quotes holds no space, so it is put back.
+func queryAddress(value string) string {
+	address := bareAddress(value)
+	if strings.Contains(address, "@") && !strings.Contains(address, `"`) {
+		address = strings.ReplaceAll(address, " ", "+")
+	}
+	return address
+}
+
+// bareAddress strips white space and a display name.
+func bareAddress(value string) string {
+	value = strings.TrimSpace(value)
+	if open := strings.LastIndexByte(value, '<'); open >= 0 && strings.HasSuffix(value, ">") {
+		return strings.TrimSpace(value[open+1 : len(value)-1])
+	}
+	return value
+}
