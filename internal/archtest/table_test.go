@@ -78,7 +78,7 @@ var table = []row{
 	},
 
 	// Kafka.
-	{folder: "internal/broker", others: []string{kafkaGo, zap}},
+	{folder: "internal/broker", own: []string{"pkg/event"}, others: []string{kafkaGo, zap}},
 	{
 		folder: "internal/broker/embedded",
 		own:    []string{"internal/broker"},
