@@ -1,7 +1,8 @@
 // Package archtest holds the rules of the architecture as tests: which package
 // may import what, how large files and functions may grow, what must be
-// documented, and in which files a provider has to be named. It has no code of
-// its own to call.
+// documented, in which files a provider has to be named, and that the files
+// which deploy the program set keys that exist. It has no code of its own to
+// call.
 //
 // The tests parse the source, they do not ask the go command, so that the test
 // cache notices every change. Each rule is itself tested on a small planted
