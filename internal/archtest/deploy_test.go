@@ -26,17 +26,20 @@ func TestDeploymentConfigures(t *testing.T) {
 		listen  string   // what server.listen must come to
 	}{
 		{
-			"compose", []string{"Dockerfile", "docker-compose.yml"},
+			"compose",
+			[]string{"Dockerfile", "docker-compose.yml"},
 			text(t, repository, "config.yaml"),
 			"kafka:9092", "0.0.0.0:8080",
 		},
 		{
-			"kubernetes", []string{"Dockerfile", "deploy/kubernetes/postrider.yaml"},
+			"kubernetes",
+			[]string{"Dockerfile", "deploy/kubernetes/postrider.yaml"},
 			configMap(t, text(t, repository, "deploy/kubernetes/postrider.yaml")),
 			"kafka-0.kafka:9093 kafka-1.kafka:9093 kafka-2.kafka:9093", "0.0.0.0:8080",
 		},
 		{
-			"systemd", []string{"deploy/systemd/postrider.service"},
+			"systemd",
+			[]string{"deploy/systemd/postrider.service"},
 			text(t, repository, "config.yaml"),
 			"", "127.0.0.1:8080",
 		},
