@@ -52,7 +52,7 @@ func (p Problem) String() string {
 	case TooDeep:
 		return fmt.Sprintf("nested deeper than %d", MaxDepth)
 	case TooMany:
-		return fmt.Sprintf("more than %d values or %d items of an array", MaxValues, MaxItems)
+		return fmt.Sprintf("larger than %d values or %d items of an array", MaxValues, MaxItems)
 	}
 	return "unknown problem"
 }

@@ -85,27 +85,55 @@ func (o Object) text(i uint32) string {
 	return string(o.doc.decoded(i))
 }
 
-// String takes a string; "" if there is none.
-func (o Object) String(name string) string { return o.scalar(name, `"`) }
+// How long a string may be to be taken, in bytes. What is longer is no id,
+// address or text that a canonical field is made for, and is left to Rest.
+const (
+	MaxShort = 2_000  // String, Text, Peek
+	MaxProse = 65_536 // Prose
+)
 
-// Text takes a string, or a number as its text; "" if there is neither.
-func (o Object) Text(name string) string { return o.scalar(name, `"0`) }
+// String takes a string of up to MaxShort bytes; "" if there is none.
+func (o Object) String(name string) string { return o.scalar(name, `"`, MaxShort) }
 
-func (o Object) scalar(name, kinds string) string {
-	i := o.find(name, kinds)
-	if i == 0 {
-		return ""
-	}
-	return o.text(o.take(i))
-}
+// Text takes a string, or a number as its text, of up to MaxShort bytes.
+func (o Object) Text(name string) string { return o.scalar(name, `"0`, MaxShort) }
 
-// Peek returns a string without taking it; "" if there is none.
+// Prose takes a string of up to MaxProse bytes: free text, a link, a reply.
+func (o Object) Prose(name string) string { return o.scalar(name, `"`, MaxProse) }
+
+// Peek returns what String would take, without taking it.
 func (o Object) Peek(name string) string {
 	i := o.find(name, `"`)
 	if i == 0 {
 		return ""
 	}
-	return o.text(i + 1)
+	text := o.text(i + 1)
+	if len(text) > MaxShort {
+		return ""
+	}
+	return text
+}
+
+func (o Object) scalar(name, kinds string, limit int) string {
+	i := o.find(name, kinds)
+	if i == 0 {
+		return ""
+	}
+	text := o.text(i + 1)
+	if len(text) > limit {
+		return ""
+	}
+	o.take(i)
+	return text
+}
+
+// Bool takes a boolean; nil if there is none.
+func (o Object) Bool(name string) *bool {
+	i := o.find(name, "tf")
+	if i == 0 {
+		return nil
+	}
+	return new(o.doc.nodes[o.take(i)].kind == 't')
 }
 
 // TextIf offers a string, or a number as its text, and takes it if keep says so.
@@ -131,18 +159,24 @@ func (o Object) Int(name string, low, high int) (n int, ok bool) {
 	return n, true
 }
 
-// Strings takes an array that holds nothing but strings.
+// Strings takes an array that holds nothing but strings, of up to MaxProse bytes
+// in all.
 func (o Object) Strings(name string) []string {
 	i := o.find(name, "[")
 	if i == 0 {
 		return nil
 	}
 	var out []string
+	size := 0
 	for _, item := range (Value{o.doc, i + 1}).Items() {
 		if item.Kind() != '"' {
 			return nil
 		}
-		out = append(out, o.text(item.at))
+		text := o.text(item.at)
+		if size += len(text) + 1; size > MaxProse {
+			return nil
+		}
+		out = append(out, text)
 	}
 	o.take(i)
 	return out

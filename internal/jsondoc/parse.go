@@ -41,8 +41,7 @@ func Parse(body []byte) (*Doc, error) {
 // the same in both readings.
 func ParseTolerant(body []byte) (*Doc, error) {
 	d, err := Parse(body)
-	var e *Error
-	if err == nil || !errors.As(err, &e) || e.Problem != Syntax {
+	if e, ok := errors.AsType[*Error](err); !ok || e.Problem != Syntax {
 		return d, err
 	}
 	blanked, found := blankTrailingCommas(body)
@@ -198,8 +197,7 @@ func (d *Doc) offset(skip uint32) int64 { return d.dec.InputOffset() + int64(ski
 // syntax turns the tokenizer's error into one that quotes nothing.
 func (d *Doc) syntax(err error, skip uint32) error {
 	at := d.offset(skip)
-	var s *jsontext.SyntacticError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at = s.ByteOffset + int64(skip)
 	}
 	return &Error{Syntax, at}

@@ -69,12 +69,12 @@ func (r Reading) item(index int, v jsondoc.Value) Result {
 
 // unreadable turns jsondoc's error into a reason.
 func unreadable(err error) *Malformed {
-	reason := ReasonInvalidJSON
-	var e *jsondoc.Error
-	if errors.As(err, &e) {
+	reason, detail := ReasonInvalidJSON, err.Error()
+	if e, ok := errors.AsType[*jsondoc.Error](err); ok {
+		detail = fmt.Sprintf("the body is %s, at byte %d", e.Problem, e.Offset)
 		switch e.Problem {
 		case jsondoc.Empty:
-			reason = ReasonEmptyBody
+			reason, detail = ReasonEmptyBody, "the body is empty"
 		case jsondoc.Syntax:
 		case jsondoc.TooDeep:
 			reason = ReasonTooDeep
@@ -82,13 +82,13 @@ func unreadable(err error) *Malformed {
 			reason = ReasonTooManyItems
 		}
 	}
-	return &Malformed{reason, err.Error()}
+	return &Malformed{reason, detail}
 }
 
 // MissingType is the dead letter of an object without a string (or with an
 // empty one) where the event type belongs; field names that place.
 func MissingType(field string) *Malformed {
-	return &Malformed{ReasonMissingType, "no text in the field " + field}
+	return &Malformed{ReasonMissingType, fmt.Sprintf("no text of 1 to %d bytes in the field %s", jsondoc.MaxShort, field)}
 }
 
 // NoOptions refuses any option, for providers that have none.

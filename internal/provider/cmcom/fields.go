@@ -57,7 +57,7 @@ func (r *reader) bounced() {
 	b := r.parser.bounceOf(typ, sub)
 	r.event.Bounce = &b
 	r.event.ProviderSubtype = label(typ, sub)
-	r.event.Reason = r.part.String("message")
+	r.event.Reason = r.part.Prose("message")
 	r.event.Test = integrationMode(sub)
 	if b.WillRetry != nil && *b.WillRetry {
 		r.event.Type = r.parser.retrying
@@ -74,14 +74,14 @@ func label(typ, sub string) string {
 
 func (r *reader) suppressed() {
 	r.part = r.data.Object("suppressed")
-	r.event.Reason = r.part.String("message")
+	r.event.Reason = r.part.Prose("message")
 }
 
 // unsubscribed: the kind of unsubscription has no place of its own and stays in
 // the metadata.
 func (r *reader) unsubscribed() {
 	r.part = r.data.Object("unsubscribe")
-	r.event.Reason = r.part.String("unsubscribeReason")
+	r.event.Reason = r.part.Prose("unsubscribeReason")
 	r.event.Test = integrationMode(r.part.Peek("unsubscribeType"))
 }
 

@@ -64,9 +64,9 @@ func (r *reader) common() {
 	e.MessageID = d.String("uid")
 	e.Sender = provider.Address(d.String("from"))
 	e.Recipient = provider.Address(d.String("to"))
-	e.Subject = d.String("subject")
-	e.Reason = d.String("reason")
-	smtp := event.SMTP{MX: d.String("mx"), Remote: d.String("host"), Response: d.String("response")}
+	e.Subject = d.Prose("subject")
+	e.Reason = d.Prose("reason")
+	smtp := event.SMTP{MX: d.String("mx"), Remote: d.String("host"), Response: d.Prose("response")}
 	r.reply = smtpcode.Read(smtp.Response)
 	smtp.Code, smtp.Enhanced = r.reply.Code, r.reply.Enhanced
 	if smtp != (event.SMTP{}) {
@@ -86,17 +86,14 @@ func (r *reader) response() string {
 // none), the reply's codes else. The page does not say whether a soft bounce is
 // tried again, so WillRetry stays open.
 func (r *reader) bounced() {
-	said := event.BounceClass("")
-	r.data.TextIf("bounce_type", func(word string) bool {
-		switch strings.ToLower(word) {
-		case "hard":
-			said = event.Hard
-		case "soft":
-			said = event.Soft
-		}
-		r.event.ProviderSubtype = word
-		return true
-	})
+	said := event.UndeterminedClass
+	r.event.ProviderSubtype = r.data.String("bounce_type")
+	switch strings.ToLower(r.event.ProviderSubtype) {
+	case "hard":
+		said = event.Hard
+	case "soft":
+		said = event.Soft
+	}
 	b := r.reply.Bounce(said, r.response())
 	r.event.Bounce = &b
 }
@@ -151,8 +148,8 @@ func rateLimited(text string) bool {
 func (r *reader) engaged() {
 	d := r.data
 	g := event.Engagement{
-		URL:       d.String("url"),
-		UserAgent: d.String("user_agent"),
+		URL:       d.Prose("url"),
+		UserAgent: d.Prose("user_agent"),
 		Country:   d.String("country"),
 		Client:    d.String("email_client"),
 	}

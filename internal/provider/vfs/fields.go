@@ -40,7 +40,7 @@ func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malforme
 		row.detail(&r)
 	}
 	if r.event.Reason == "" {
-		r.event.Reason = r.attr.String("reason")
+		r.event.Reason = r.attr.Prose("reason")
 	}
 	if !known {
 		r.event.Raw = o.Compact()
@@ -53,7 +53,7 @@ func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malforme
 // reasons are "TBD" on the page, so any other text is carried as it is; code is
 // VFS's own and stays in the metadata.
 func (r *reader) dropped() {
-	reason := r.attr.String("reason")
+	reason := r.attr.Prose("reason")
 	r.event.Reason = reason
 	r.event.Drop = &event.Drop{Reason: dropReason(reason), Detail: reason}
 }
@@ -86,7 +86,7 @@ func (r *reader) softBounce() { r.bounced(event.Soft) }
 // MTA message"; where it is none, it stays in the metadata and the message is
 // searched for codes instead.
 func (r *reader) bounced(said event.BounceClass) {
-	reason := r.attr.String("reason")
+	reason := r.attr.Prose("reason")
 	r.event.Reason = reason
 	reply := smtpcode.Read(reason)
 	r.attr.TextIf("statusCode", func(code string) bool {
@@ -106,9 +106,9 @@ func (r *reader) bounced(said event.BounceClass) {
 // delivered: the server's answer is called response in the example and reason
 // in the table.
 func (r *reader) delivered() {
-	response := r.attr.String("response")
+	response := r.attr.Prose("response")
 	if response == "" {
-		response = r.attr.String("reason")
+		response = r.attr.Prose("reason")
 	}
 	if response == "" {
 		return
@@ -119,9 +119,9 @@ func (r *reader) delivered() {
 
 func (r *reader) engaged() {
 	g := event.Engagement{
-		URL:       r.attr.String("url"),
+		URL:       r.attr.Prose("url"),
 		IP:        r.attr.String("ipAddr"),
-		UserAgent: r.attr.String("userAgent"),
+		UserAgent: r.attr.Prose("userAgent"),
 	}
 	if g != (event.Engagement{}) {
 		r.event.Engagement = &g
