@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -47,7 +46,9 @@ func TestExplainNearMisses(t *testing.T) {
 		r.Header = headers(pairs...)
 		return r
 	}
-	indented := compactAndResign(t)
+	indented, gained := compactSigned(t), compactSigned(t)
+	indented.Body = []byte("{\n  \"id\": \"evt_01\",\n  \"type\": \"outbound.delivered\",\n  \"note\": \"grüße\"\n}\n")
+	gained.Body = append(gained.Body, '\r', '\n')
 	standard := request()
 	if err := webhook.Sign(webhook.Config{Type: "standard_webhooks"}, one(testStandard)[0], &standard, signedAt); err != nil {
 		t.Fatal(err)
@@ -61,7 +62,7 @@ func TestExplainNearMisses(t *testing.T) {
 		want string
 	}{
 		{"newline lost", jetemail(testSecret), body(strings.TrimSpace(testBody)), "gains a line break at the end"},
-		{"newline gained", jetemail(testSecret), body(testBody + "\r\n\r\n"), ""},
+		{"newline gained", jetemail(testSecret), gained, "loses its line break"},
 		{"CR LF", jetemail(testSecret), body(strings.ReplaceAll(testBody, "\n", "\r\n")), "has LF instead of CR LF"},
 		{"indented on the way", jetemail(testSecret), indented, "is JSON without white space"},
 		{"secret with blank", jetemail(" " + testSecret + "\n"), signed, "loses the white space"},
@@ -92,20 +93,14 @@ func TestExplainNearMisses(t *testing.T) {
 	}
 }
 
-// compactAndResign returns a request whose JSON was signed compact and came
-// indented.
-func compactAndResign(t *testing.T) webhook.Request {
+// compactSigned returns a request whose body ends without a line break.
+func compactSigned(t *testing.T) webhook.Request {
 	t.Helper()
 	r := request()
 	r.Body = []byte(strings.TrimSpace(testBody))
 	if err := webhook.Sign(webhook.Config{Type: "jetemail"}, one(testSecret)[0], &r, signedAt); err != nil {
 		t.Fatal(err)
 	}
-	var v any
-	if err := json.Unmarshal(r.Body, &v); err != nil {
-		t.Fatal(err)
-	}
-	r.Body = []byte("{\n  \"id\": \"evt_01\",\n  \"type\": \"outbound.delivered\",\n  \"note\": \"grüße\"\n}\n")
 	return r
 }
 
