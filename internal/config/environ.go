@@ -150,7 +150,7 @@ func (o *overlay) unknown(name string) {
 		near = strings.Replace(near, "_N", index, 1)
 	}
 	hint := "variables are named after the path of their key, e.g. POSTRIDER_KAFKA_BROKERS or POSTRIDER_SOURCES_0_NAME"
-	if near != "" {
+	if near != "" && !strings.Contains(near, "_N_") {
 		hint = "did you mean " + near + "?"
 	}
 	o.problems.Add("", "environment "+name, "no key has this variable", hint)

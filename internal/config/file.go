@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -21,6 +22,7 @@ const (
 // reader turns a YAML file into a tree of nodes.
 type reader struct {
 	file     string
+	lines    []string // of the file
 	problems *Problems
 }
 
@@ -28,6 +30,7 @@ type reader struct {
 // returns nil if the text is no YAML.
 func (r *reader) read(data []byte) *node {
 	root := &node{kind: kindGroup, place: r.file}
+	r.lines = strings.Split(string(data), "\n")
 	if len(data) > maxFileBytes {
 		r.problems.Add("", r.file, fmt.Sprintf("the file is larger than %s", formatSize(maxFileBytes)), "")
 		return nil
@@ -54,7 +57,11 @@ func (r *reader) syntax(err error) {
 		r.problems.Add("", r.file, "not YAML", "")
 		return
 	}
-	r.problems.Add("", r.place(known.GetToken()), "not YAML: "+known.GetMessage(), "")
+	t, hint := known.GetToken(), ""
+	if t != nil && t.Position != nil && t.Position.Line <= len(r.lines) && strings.Contains(r.lines[max(0, t.Position.Line-1)], "${") {
+		hint = "between [ ] or { } a value with ${NAME} has to be in quotes"
+	}
+	r.problems.Add("", r.place(t), "not YAML: "+known.GetMessage(), hint)
 }
 
 // document fills root from the one document of the file.
@@ -98,7 +105,7 @@ func (r *reader) node(y ast.Node, path string, depth int) *node {
 	case *ast.SequenceNode:
 		n.kind = kindList
 		for i, item := range v.Values {
-			n.items = append(n.items, r.node(item, indexPath(path, i), depth+1))
+			n.items = append(n.items, r.item(item, indexPath(path, i), depth+1))
 		}
 	case *ast.NullNode:
 		n.kind = kindNull
@@ -118,6 +125,27 @@ func (r *reader) node(y ast.Node, path string, depth int) *node {
 		return r.refuse(n, path, "this kind of YAML is not supported here", "")
 	}
 	return n
+}
+
+// item converts one item of a list. In [kafka:9092] the parser sees a mapping;
+// YAML 1.2 (7.3.3) wants a space after the colon of one, so it is text.
+func (r *reader) item(y ast.Node, path string, depth int) *node {
+	n := r.node(y, path, depth)
+	m, ok := y.(*ast.MappingNode)
+	if !ok || m.IsFlowStyle || len(m.Values) != 1 || n.kind != kindGroup || len(n.keys) != 1 {
+		return n
+	}
+	key, colon, value := m.Values[0].Key.GetToken(), m.Values[0].Start, m.Values[0].Value.GetToken()
+	adjacent := value.Position.Line == colon.Position.Line && value.Position.Column == colon.Position.Column+1
+	scalar := n.keys[0].value.kind == kindText || n.keys[0].value.kind == kindNumber
+	if quoted(key) || quoted(value) || !adjacent || !scalar {
+		return n
+	}
+	return &node{kind: kindText, place: r.place(key), text: key.Value + ":" + n.keys[0].value.text}
+}
+
+func quoted(t *token.Token) bool {
+	return t.Type == token.DoubleQuoteType || t.Type == token.SingleQuoteType
 }
 
 // group converts a YAML mapping; of a key that is given twice the first counts.

@@ -48,7 +48,7 @@ func parseDuration(text string) (time.Duration, error) {
 		return days, nil
 	}
 	d, err := time.ParseDuration(rest)
-	if err != nil || (rest != text && (d < 0 || d > day)) {
+	if err != nil || (rest != text && (d > day || strings.ContainsAny(rest, "+-"))) {
 		return 0, errors.New("not a duration: write a number and a unit, e.g. 1500ms, 2s, 5m, 1h30m or 30d")
 	}
 	return days + d, nil

@@ -43,6 +43,7 @@ func (l *loader) secretFiles() {
 		switch {
 		case *s.file == "":
 		case *s.value != "":
+			l.failed[at] = true
 			l.problems.Add(at, l.cfg.Place(at), fmt.Sprintf("both %s and %s are given", s.key, s.fileKey), "give one of them")
 		default:
 			l.secretFile(s, at)
