@@ -99,10 +99,18 @@ func Dial(o Options) (*Client, error) {
 		TLS:         tlsConfig,
 		SASL:        mechanism,
 	}
-	addr := kafka.TCP(o.Brokers...)
+	tcp := kafka.TCP(o.Brokers...)
+	addr := address{network: tcp.Network(), hosts: tcp.String()}
 	api := &kafka.Client{Addr: addr, Timeout: orDefault(o.Timeout, defaultTimeout), Transport: transport}
 	return &Client{transport: transport, api: api, addr: addr}, nil
 }
+
+// address is kafka.TCP's list of brokers, joined once: kafka-go asks for the
+// strings with every request.
+type address struct{ network, hosts string }
+
+func (a address) Network() string { return a.network }
+func (a address) String() string  { return a.hosts }
 
 func orDefault[T comparable](v, def T) T {
 	var zero T
@@ -128,7 +136,7 @@ func checkBrokers(brokers []string) error {
 // build returns nil for plaintext.
 func (o *TLSOptions) build() (*tls.Config, error) {
 	if o == nil {
-		return nil, nil //nolint:nilnil // nil is kafka-go's word for plaintext
+		return nil, nil
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.ServerName}
 	if o.CAFile != "" {
@@ -158,7 +166,7 @@ func (o *TLSOptions) build() (*tls.Config, error) {
 // build returns nil for no authentication.
 func (o *SASLOptions) build() (sasl.Mechanism, error) {
 	if o == nil {
-		return nil, nil //nolint:nilnil // nil is kafka-go's word for no authentication
+		return nil, nil
 	}
 	if o.Username == "" || o.Password == "" {
 		return nil, errors.New("broker client: kafka.sasl needs username and password")

@@ -1,0 +1,364 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/fetch"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// rig is an in-process broker with a client and a publisher on it.
+type rig struct {
+	t       testing.TB
+	cluster *kfake.Cluster
+	client  *Client
+	*GroupCommitter
+}
+
+const testTopic = "orders"
+
+// newRig starts a broker with testTopic in one partition. Whatever the test
+// leaves open is closed, and must close without losing anything.
+func newRig(t testing.TB, o PublisherOptions, opts ...kfake.Opt) *rig {
+	t.Helper()
+	opts = append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(1, testTopic)}, opts...)
+	cluster, err := kfake.NewCluster(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	r := &rig{t: t, cluster: cluster, client: dialTest(t, cluster.ListenAddrs()...)}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Budget == 0 {
+		o.Budget = 10 * time.Second
+	}
+	if o.AttemptTimeout == 0 {
+		o.AttemptTimeout = 5 * time.Second
+	}
+	r.GroupCommitter = NewPublisher(r.client, o)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := r.Close(ctx); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if n := r.InFlightBytes(); n != 0 {
+			t.Errorf("%d bytes are still accounted for after Close", n)
+		}
+	})
+	return r
+}
+
+func dialTest(t testing.TB, brokers ...string) *Client {
+	t.Helper()
+	c, err := Dial(Options{Brokers: brokers, ClientID: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+func record(value string) Record {
+	return Record{Topic: testTopic, Key: []byte("k"), Value: []byte(value)}
+}
+
+func records(values ...string) []Record {
+	recs := make([]Record, len(values))
+	for i, v := range values {
+		recs[i] = record(v)
+	}
+	return recs
+}
+
+// mustPublish publishes and demands acknowledgement.
+func (r *rig) mustPublish(recs ...Record) {
+	r.t.Helper()
+	if err := r.Publish(context.Background(), recs); err != nil {
+		r.t.Fatalf("Publish: %v", err)
+	}
+}
+
+// outcome returns the error of the only record of a failed Publish.
+func outcome(t testing.TB, err error) error {
+	t.Helper()
+	var pe *PublishError
+	if !errors.As(err, &pe) || len(pe.Errs) != 1 {
+		t.Fatalf("got %v, want a *PublishError for one record", err)
+	}
+	return pe.Errs[0]
+}
+
+// values reads every record of a topic's partition with kafka-go's own decoder.
+func values(t testing.TB, c *Client, topic string, partition int) []string {
+	t.Helper()
+	var got []string
+	for _, rec := range readAll(t, c, topic, partition) {
+		got = append(got, string(rec.Value))
+	}
+	return got
+}
+
+func readAll(t testing.TB, c *Client, topic string, partition int) []Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	end := endOffset(ctx, t, c, topic, partition)
+	var got []Record
+	for offset := int64(0); offset < end; {
+		res, err := c.api.Fetch(ctx, &kafka.FetchRequest{
+			Topic: topic, Partition: partition, Offset: offset, MinBytes: 1, MaxBytes: 16 << 20, MaxWait: 50 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Error != nil {
+			t.Fatal(res.Error)
+		}
+		for {
+			rec, err := res.Records.ReadRecord()
+			if err != nil {
+				break
+			}
+			if rec.Offset < offset {
+				continue
+			}
+			got = append(got, decoded(t, topic, rec))
+			offset = rec.Offset + 1
+		}
+	}
+	return got
+}
+
+func endOffset(ctx context.Context, t testing.TB, c *Client, topic string, partition int) int64 {
+	t.Helper()
+	res, err := c.api.ListOffsets(ctx, &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{topic: {kafka.LastOffsetOf(partition)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := res.Topics[topic][0]
+	if p.Error != nil {
+		t.Fatal(p.Error)
+	}
+	return p.LastOffset
+}
+
+func decoded(t testing.TB, topic string, rec *kafka.Record) Record {
+	t.Helper()
+	out := Record{Topic: topic, Time: rec.Time}
+	var err error
+	if rec.Key != nil {
+		if out.Key, err = kafka.ReadAll(rec.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rec.Value != nil {
+		if out.Value, err = kafka.ReadAll(rec.Value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, h := range rec.Headers {
+		out.Headers = append(out.Headers, Header{Key: h.Key, Value: h.Value})
+	}
+	return out
+}
+
+var _ = fetch.Request{} // the decoder registers itself
+
+// produced is what a produce request asked for.
+type produced struct {
+	acks     int16
+	timeout  int32
+	producer int64
+	epoch    int16
+	sequence int32
+	values   []string
+	raw      []byte
+}
+
+// watch records every produce request that reaches the broker.
+func (r *rig) watch() *journal {
+	j := &journal{}
+	r.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		j.add(r.t, req)
+		return nil, nil, false
+	})
+	return j
+}
+
+type journal struct {
+	mu   sync.Mutex
+	reqs []produced
+}
+
+func (j *journal) add(t testing.TB, req kmsg.Request) {
+	p := parseProduce(t, req)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.reqs = append(j.reqs, p)
+}
+
+func (j *journal) all() []produced {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.reqs)
+}
+
+func parseProduce(t testing.TB, req kmsg.Request) produced {
+	t.Helper()
+	pr, ok := req.(*kmsg.ProduceRequest)
+	if !ok || len(pr.Topics) != 1 || len(pr.Topics[0].Partitions) != 1 {
+		t.Errorf("not a produce request for one partition: %T", req)
+		return produced{}
+	}
+	raw := pr.Topics[0].Partitions[0].Records
+	var b kmsg.RecordBatch
+	if err := b.ReadFrom(raw); err != nil {
+		t.Errorf("batch: %v", err)
+		return produced{}
+	}
+	p := produced{
+		acks: pr.Acks, timeout: pr.TimeoutMillis,
+		producer: b.ProducerID, epoch: b.ProducerEpoch, sequence: b.FirstSequence, raw: slices.Clone(raw),
+	}
+	recs, err := kfake.BatchRecords(b)
+	if err != nil {
+		t.Errorf("records: %v", err)
+	}
+	for _, rec := range recs {
+		p.values = append(p.values, string(rec.Value))
+	}
+	return p
+}
+
+// answer makes the broker answer the next produce request with code instead of
+// handling it.
+func (r *rig) answer(code int16) {
+	r.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		return produceAnswer(req, code), nil, true
+	})
+}
+
+func produceAnswer(req kmsg.Request, code int16) kmsg.Response {
+	pr := req.(*kmsg.ProduceRequest)
+	res := pr.ResponseKind().(*kmsg.ProduceResponse)
+	for _, t := range pr.Topics {
+		rt := kmsg.NewProduceResponseTopic()
+		rt.Topic = t.Topic
+		for _, p := range t.Partitions {
+			rp := kmsg.NewProduceResponseTopicPartition()
+			rp.Partition, rp.ErrorCode = p.Partition, code
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		res.Topics = append(res.Topics, rt)
+	}
+	return res
+}
+
+// hold blocks produce requests at the broker until the returned function is
+// called; waiting gets one token for each request that arrived. Everything else
+// goes on.
+func (r *rig) hold() (waiting chan struct{}, free func()) {
+	waiting = make(chan struct{}, 100)
+	gate := make(chan struct{})
+	r.cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		select {
+		case <-gate:
+			return nil, nil, false
+		default:
+		}
+		waiting <- struct{}{}
+		r.cluster.SleepControl(func() { <-gate })
+		return nil, nil, false
+	})
+	free = sync.OnceFunc(func() { close(gate) })
+	r.t.Cleanup(free)
+	return waiting, free
+}
+
+// eventually waits for a condition that other goroutines bring about.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for !ok() {
+		if sleep(ctx, time.Millisecond) != nil {
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+// diffValues says how the topic differs from want, counting copies.
+func diffValues(got, want []string) string {
+	count := map[string]int{}
+	for _, v := range got {
+		count[v]++
+	}
+	var out []string
+	for _, v := range want {
+		if count[v] != 1 {
+			out = append(out, fmt.Sprintf("%s: %d copies", v, count[v]))
+		}
+		delete(count, v)
+	}
+	for v, n := range count {
+		out = append(out, fmt.Sprintf("%s: %d copies, want none", v, n))
+	}
+	return strings.Join(out, "; ")
+}
+
+// observed counts what an Observer hears.
+type observed struct {
+	mu         sync.Mutex
+	records    int
+	reasons    map[string]int
+	identities int
+}
+
+func (o *observed) BatchAcked(_ string, records, _ int, _ time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.records += records
+}
+
+func (o *observed) Retried(reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.reasons == nil {
+		o.reasons = map[string]int{}
+	}
+	o.reasons[reason]++
+}
+
+func (o *observed) Identified() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.identities++
+}
+
+func (o *observed) retries(reason string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.reasons[reason]
+}
+
+func (o *observed) ids() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.identities
+}

@@ -1,0 +1,117 @@
+package broker
+
+import "sync"
+
+// lane publishes to one partition: a queue, and a goroutine that lives while
+// the queue has something. At most one produce request is in flight, so that
+// retries can't reorder, and the broker's memory of the last five batches of a
+// producer always covers ours.
+type lane struct {
+	topic     *topic
+	p         *GroupCommitter
+	partition int32
+
+	mu      sync.Mutex
+	queue   []*entry
+	head    int // queue[:head] is taken
+	running bool
+
+	// The rest belongs to the running goroutine, except where noted.
+
+	id       identity
+	left     uint64 // generation of the last identity left behind
+	sequence int32  // of the next record
+	// doubt: an attempt with this identity and sequence has an unknown outcome.
+	doubt bool
+
+	// encoding is held while records' memory is read, and to look at exposed.
+	encoding sync.Mutex
+	// exposed: the claimed entries may be with the broker. Guarded by encoding.
+	exposed bool
+}
+
+// enqueue appends e and wakes the lane.
+func (l *lane) enqueue(e *entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.running && !l.p.start() {
+		e.drop(ErrClosed)
+		return
+	}
+	e.lane = l
+	if l.head > 0 && len(l.queue) == cap(l.queue) {
+		n := copy(l.queue, l.queue[l.head:])
+		clear(l.queue[n:])
+		l.queue, l.head = l.queue[:n], 0
+	}
+	l.queue = append(l.queue, e)
+	if !l.running {
+		l.running = true
+		go l.run()
+	}
+}
+
+// run sends group after group until nothing is pending.
+func (l *lane) run() {
+	defer l.p.done()
+	b := l.p.batches.get()
+	var group []*entry
+	for {
+		if group = l.take(group[:0]); len(group) == 0 {
+			l.p.batches.put(b)
+			return
+		}
+		l.deliver(group, b, false)
+		clear(group) // nothing here keeps a settled record's memory
+	}
+}
+
+// take claims what fits into one batch; nothing means that the lane rests.
+func (l *lane) take(group []*entry) []*entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := min(l.p.opts.MaxBatchBytes, int(l.topic.limit.Load())) - BatchOverhead
+	for size := 0; l.head < len(l.queue); l.head++ {
+		e := l.queue[l.head]
+		if size += int(e.size); size > limit && len(group) > 0 {
+			break
+		}
+		l.queue[l.head] = nil
+		if e.state.CompareAndSwap(queued, claimed) {
+			group = append(group, e)
+		} else {
+			size -= int(e.size) // its caller left
+		}
+	}
+	if l.head == len(l.queue) {
+		l.queue, l.head = l.queue[:0], 0
+	}
+	l.running = len(group) > 0
+	return group
+}
+
+// leave is called by a caller whose time is over, after it abandoned an entry
+// that this lane had claimed. When it returns, the lane does not read the
+// entry's record any more. The error says whether the broker may have it: the
+// lane looks for abandoned entries each time before it exposes a group.
+func (l *lane) leave() error {
+	l.encoding.Lock()
+	defer l.encoding.Unlock()
+	if l.exposed {
+		return unknown(ErrDeadline, nil)
+	}
+	return expired(nil)
+}
+
+// forget leaves the identity behind: the next group starts with a newer one
+// and sequence 0, which no earlier attempt of ours can disturb.
+func (l *lane) forget() {
+	l.left, l.id, l.sequence, l.doubt = l.id.generation, identity{}, 0, false
+}
+
+// expose sets whether the claimed entries may be with the broker.
+func (l *lane) expose(v bool) {
+	l.encoding.Lock()
+	l.exposed = v
+	l.encoding.Unlock()
+}

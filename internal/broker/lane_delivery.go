@@ -1,0 +1,314 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"go.uber.org/zap"
+)
+
+// delivery is the effort to get one group into the log, once.
+//
+// What makes it once: the broker remembers, per producer id and partition, the
+// sequence numbers of the last five batches. It takes only the batch that
+// continues them, and answers a repeated one with success without appending it.
+// So the same bytes may be sent as often as needed. The rules that follow:
+//
+//   - While no attempt has an unknown outcome (connection refused, no leader, a
+//     refusal that comes before the append) nothing is in the log and nothing
+//     is on its way: the group may be formed anew, without the records whose
+//     callers have left. Such records are never published.
+//   - After an attempt with an unknown outcome (no answer, timeout, leadership
+//     lost) the bytes are frozen: only exactly these prove themselves repeated.
+//   - A batch refused for one of its records used up no sequence numbers. Its
+//     halves follow with the same numbers. Were the whole in the log after all,
+//     from an attempt of unknown outcome, the broker would refuse the halves as
+//     out of order rather than take them twice.
+//   - "Out of order", "unknown producer" and the like on a group that has no
+//     attempt of unknown outcome: it is not in the log, and goes out again under
+//     a new identity. On a group that has one, they prove nothing: the first
+//     attempt may have been appended before the broker lost its memory. It is
+//     not sent under a new identity, because that could make a second copy; its
+//     records fail with ErrUnknownOutcome and the callers' peers decide.
+//   - When a group is given up with an unknown outcome, the lane leaves its
+//     identity behind. A late attempt then can't shift the sequence numbers of
+//     later groups. Getting the next identity is a round trip, so that a frozen
+//     broker gets no further records until it answers again.
+type delivery struct {
+	l     *lane
+	b     *batch
+	group []*entry
+
+	formed  bool
+	unsure  bool // an attempt of these bytes has an unknown outcome
+	suspect bool // an attempt of a larger group with these records has
+	tries   int
+	missing int // answers that the topic does not exist
+	until   time.Time
+	began   time.Time
+	last    error
+}
+
+// deliver brings group into the log or settles it otherwise. A group that is
+// refused for one of its records is halved until that record is alone.
+func (l *lane) deliver(group []*entry, b *batch, suspect bool) {
+	d := delivery{l: l, b: b, group: group, suspect: suspect, began: l.p.opts.Now()}
+	l.expose(suspect)
+	culprit := d.run()
+	switch {
+	case culprit == nil:
+	case len(d.group) == 1:
+		d.fail(culprit)
+	default:
+		suspect = d.unsure || d.suspect
+		left, right := d.group[:len(d.group)/2], d.group[len(d.group)/2:]
+		l.deliver(left, b, suspect)
+		// An accepted left half proves that the whole was not appended.
+		l.deliver(right, b, suspect && l.doubt)
+	}
+}
+
+// run repeats attempts until the group is settled, or refused for one of its
+// records: then that refusal is returned.
+func (d *delivery) run() (culprit error) {
+	for d.form() {
+		seen := d.l.p.client.generation()
+		r, err := d.attempt()
+		if r.verdict == accepted {
+			d.accept()
+			return nil
+		}
+		if d.note(r, err); r.verdict == divide && !d.perhapsDamaged(err) {
+			return r.topicError(d.l.topic.name, err)
+		}
+		if d.judge(r, err, seen) {
+			return nil
+		}
+		_ = d.l.p.wait(d.l.p.root, d.pause()) // cut short by Close only
+	}
+	return nil
+}
+
+// form prepares the next attempt. It settles records whose time is over; false
+// means that none is left.
+func (d *delivery) form() bool {
+	if cause := context.Cause(d.l.p.root); cause != nil {
+		d.giveUp(cause)
+		return false
+	}
+	now := d.l.p.opts.Now()
+	if !d.unsure {
+		return d.reform(now)
+	}
+	for _, e := range d.group {
+		if e.state.Load() == claimed && now.Before(d.until) {
+			return true
+		}
+	}
+	d.giveUp(ErrDeadline)
+	return false
+}
+
+// reform encodes the records that somebody still waits for.
+func (d *delivery) reform(now time.Time) bool {
+	d.l.encoding.Lock()
+	defer d.l.encoding.Unlock()
+	live := d.group[:0]
+	for _, e := range d.group {
+		if d.wanted(e, now) {
+			live = append(live, e)
+		}
+	}
+	changed := len(live) != len(d.group)
+	clear(d.group[len(live):])
+	d.group = live
+	if changed || !d.formed {
+		d.encode(now)
+	}
+	d.l.exposed = len(live) > 0
+	return len(live) > 0
+}
+
+func (d *delivery) wanted(e *entry, now time.Time) bool {
+	open := e.state.Load() == claimed
+	if open && now.Before(e.w.sendBy) {
+		return true
+	}
+	d.l.p.release(int64(e.size))
+	if open {
+		e.settle(d.late(ErrDeadline))
+	}
+	return false
+}
+
+func (d *delivery) encode(now time.Time) {
+	d.b.reset()
+	d.until = time.Time{}
+	for _, e := range d.group {
+		d.b.add(e.rec, now)
+		if e.w.deadline.After(d.until) {
+			d.until = e.w.deadline
+		}
+	}
+	d.formed = true
+}
+
+// attempt sends the batch once.
+func (d *delivery) attempt() (rule, error) {
+	l, p := d.l, d.l.p
+	d.tries++
+	timeout := min(p.opts.AttemptTimeout, max(d.until.Sub(p.opts.Now()), time.Millisecond))
+	ctx, cancel := context.WithTimeout(p.root, timeout)
+	defer cancel()
+	if l.id.generation == 0 {
+		id, err := p.ids.get(ctx, p, l.left)
+		if err != nil {
+			return identityRule(err), err
+		}
+		l.id = id
+	}
+	if !d.unsure {
+		d.b.seal(l.id, l.sequence)
+	}
+	h := &handover{data: d.b.buf}
+	err := p.roundTrip(ctx, l, h, timeout)
+	if err == nil {
+		return rule{verdict: accepted}, nil
+	}
+	if refusal := new(answerError); errors.As(err, &refusal) {
+		return ruleOf(refusal.code), err
+	}
+	taken, busy := h.revoke()
+	d.b.shared = d.b.shared || busy
+	return l.transportRule(ctx, taken, err)
+}
+
+// identityRule is ruleOf for InitProducerID, which appends nothing.
+func identityRule(err error) rule {
+	code, ok := codeOf(err)
+	if !ok {
+		return rule{verdict: reroute, reason: reasonNetwork}
+	}
+	r := ruleOf(code)
+	r.unsure = false
+	if r.verdict != refused && r.verdict != reroute {
+		r.verdict = again
+	}
+	return r
+}
+
+// transportRule classifies a failure below the protocol. kafka-go calls a topic
+// missing also when it has never reached the cluster, so a failure to route is
+// looked into.
+func (l *lane) transportRule(ctx context.Context, taken bool, err error) (rule, error) {
+	r := rule{verdict: reroute, unsure: taken, reason: reasonNetwork}
+	if !errors.Is(err, protocol.ErrNoTopic) && !errors.Is(err, protocol.ErrNoPartition) && !errors.Is(err, protocol.ErrNoLeader) {
+		return r, explain(err)
+	}
+	r.reason = reasonLeader
+	if _, cause := l.p.partitions(ctx, l.topic.name); cause != nil {
+		r.reason, err = reasonNetwork, explain(cause)
+		if code, ok := codeOf(cause); ok {
+			r.reason = ruleOf(code).reason
+		}
+	}
+	return r, err
+}
+
+// note remembers what a failed attempt leaves behind.
+func (d *delivery) note(r rule, err error) {
+	d.last = err
+	if r.unsure {
+		d.unsure, d.l.doubt = true, true
+	}
+	if !d.unsure && !d.suspect {
+		d.l.expose(false)
+	}
+}
+
+// perhapsDamaged says that a broker found the batch corrupt for the first time:
+// that may have happened on the way.
+func (d *delivery) perhapsDamaged(err error) bool {
+	return d.tries == 1 && errors.Is(err, kafka.InvalidMessage)
+}
+
+// judge acts on a failed attempt; true means that the group is settled.
+func (d *delivery) judge(r rule, err error, seen uint64) bool {
+	if r.reason == reasonTopic {
+		d.missing++
+	}
+	switch {
+	case r.verdict == refused, d.missing >= unknownTopicTries:
+		d.fail(d.late(r.topicError(d.l.topic.name, err)))
+		return true
+	case r.verdict == reidentify:
+		if d.unsure || d.suspect {
+			d.fail(unknown(r.topicError(d.l.topic.name, err), nil))
+			return true
+		}
+		d.l.forget()
+	case r.verdict == reroute:
+		d.l.p.reroute(seen)
+	}
+	d.l.p.observer.Retried(r.reason)
+	return false
+}
+
+func (d *delivery) pause() time.Duration {
+	return min(backoff(d.tries), max(0, d.until.Sub(d.l.p.opts.Now())))
+}
+
+// accept settles the group as acknowledged.
+func (d *delivery) accept() {
+	l, p := d.l, d.l.p
+	l.sequence, l.doubt = nextSequence(l.sequence, d.b.records), false
+	d.settle(nil)
+	p.observer.BatchAcked(l.topic.name, len(d.group), len(d.b.buf), p.opts.Now().Sub(d.began))
+	if d.tries > 1 {
+		p.log.Info("published after retries", append(d.fields(), zap.Error(d.last))...)
+	}
+}
+
+// giveUp settles the group because nobody waits any more, or because of Close.
+func (d *delivery) giveUp(reason error) { d.fail(d.late(reason)) }
+
+// fail settles the group with err.
+func (d *delivery) fail(err error) {
+	if d.l.doubt {
+		d.l.forget()
+	}
+	d.l.p.log.Warn("records not published", append(d.fields(), zap.Error(err))...)
+	d.settle(err)
+}
+
+func (d *delivery) settle(err error) {
+	var bytes int64
+	for _, e := range d.group {
+		bytes += int64(e.size)
+	}
+	d.l.p.release(bytes)
+	for _, e := range d.group {
+		e.settle(err)
+	}
+}
+
+// late is the outcome of records whose attempts ended for reason.
+func (d *delivery) late(reason error) error {
+	switch {
+	case d.unsure || d.suspect:
+		return unknown(reason, d.last)
+	case errors.Is(reason, ErrDeadline):
+		return expired(d.last)
+	}
+	return reason
+}
+
+func (d *delivery) fields() []zap.Field {
+	return []zap.Field{
+		zap.String("topic", d.l.topic.name), zap.Int32("partition", d.l.partition),
+		zap.Int("records", len(d.group)), zap.Int("attempts", d.tries),
+	}
+}

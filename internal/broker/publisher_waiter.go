@@ -1,0 +1,187 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// States of an entry. Exactly one party moves an entry out of queued and
+// exactly one settles it, by compare-and-swap:
+//
+//	queued ─► claimed ─► settled     the lane
+//	   └► expired  └► abandoned      the caller, whose time is over
+//
+// The bytes of an entry are given back by whoever moves it out of queued or,
+// once it is claimed, by the lane.
+const (
+	queued uint32 = iota
+	claimed
+	settled
+	expiredEntry
+	abandoned
+)
+
+// sizeSlack is more than the deltas of an offset and a timestamp add to a
+// record's size inside a group.
+const sizeSlack = 16
+
+// entry is one record on its way. It belongs to its waiter; a lane holds a
+// pointer until it settles it or drops it. The lane reads rec only while it
+// holds lane.encoding and the entry is claimed, so that a caller that leaves
+// can take its memory back.
+//
+// An abandoned entry stays with its lane until its outcome is known: that is
+// where a record can be handed over to somebody who waits longer.
+type entry struct {
+	state atomic.Uint32
+	size  int32  // bound of the encoded size
+	slot  uint32 // decides about the partition
+	rec   *Record
+	topic *topic
+	lane  *lane
+	w     *waiter
+	err   error // written by the party that settled it, before w.finish; w outlives every open entry
+}
+
+// waiter is one Publish call: one wake-up for all of its records.
+type waiter struct {
+	entries  []entry
+	deadline time.Time // when the caller leaves
+	sendBy   time.Time // a record that was not sent by then never is
+	left     atomic.Int32
+	done     chan struct{} // one token when left reaches 0
+}
+
+func (p *GroupCommitter) newWaiter(recs []Record, deadline time.Time) *waiter {
+	w, ok := p.waiters.Get().(*waiter)
+	if !ok {
+		w = &waiter{done: make(chan struct{}, 1)}
+	}
+	if cap(w.entries) < len(recs) {
+		w.entries = make([]entry, len(recs))
+	}
+	w.entries = w.entries[:len(recs)]
+	for i := range recs {
+		e := &w.entries[i]
+		e.state.Store(queued)
+		e.rec, e.w, e.err, e.lane = &recs[i], w, nil, nil
+	}
+	w.deadline = deadline
+	w.sendBy = deadline.Add(-deadline.Sub(p.opts.Now()) / 8)
+	w.left.Store(int32(len(recs))) //nolint:gosec // a request has far fewer records
+	return w
+}
+
+// admit finds the records' topics, settles what is too large for them, and
+// returns the bytes of the rest.
+func (w *waiter) admit(p *GroupCommitter) (total int64) {
+	for i := range w.entries {
+		e := &w.entries[i]
+		e.topic = p.topic(e.rec.Topic)
+		size := RecordBytes(e.rec)
+		if limit := int(e.topic.limit.Load()); size+BatchOverhead > limit {
+			e.state.Store(settled)
+			e.err = fmt.Errorf("topic %s: %w: %d bytes in a batch, the limit is %d (max.message.bytes)",
+				e.rec.Topic, ErrTooLarge, size+BatchOverhead, limit)
+			w.finish()
+			continue
+		}
+		e.size = int32(size + sizeSlack) //nolint:gosec // below the topic's limit
+		e.slot = e.topic.slot(e.rec)
+		total += int64(e.size)
+	}
+	return total
+}
+
+// refuse ends a Publish of which nothing was queued.
+func (w *waiter) refuse(err error) error {
+	for i := range w.entries {
+		if e := &w.entries[i]; e.err == nil {
+			e.err = err
+		}
+	}
+	return w.outcome()
+}
+
+// wait blocks until every entry is settled, settling the open ones itself when
+// ctx ends.
+func (w *waiter) wait(ctx context.Context, p *GroupCommitter) error {
+	left := false
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		left = w.leave(p)
+		<-w.done
+	}
+	err := w.outcome()
+	if !left {
+		// No lane knows of it any more.
+		clear(w.entries)
+		p.waiters.Put(w)
+	}
+	return err
+}
+
+// leave settles what is open. It reports whether a lane may still hold entries.
+func (w *waiter) leave(p *GroupCommitter) (left bool) {
+	for i := range w.entries {
+		e := &w.entries[i]
+		switch {
+		case e.state.CompareAndSwap(queued, expiredEntry):
+			p.release(int64(e.size))
+			e.err = expired(nil)
+		case e.state.CompareAndSwap(claimed, abandoned):
+			e.err = e.lane.leave()
+		default:
+			continue
+		}
+		left = true
+		e.rec = nil
+		w.finish()
+	}
+	return left
+}
+
+func (w *waiter) outcome() error {
+	for i := range w.entries {
+		if w.entries[i].err != nil {
+			return w.failure()
+		}
+	}
+	return nil
+}
+
+func (w *waiter) failure() error {
+	errs := make([]error, len(w.entries))
+	for i := range w.entries {
+		errs[i] = w.entries[i].err
+	}
+	return &PublishError{Errs: errs}
+}
+
+// finish counts one settled entry. The entry must not be touched afterwards.
+func (w *waiter) finish() {
+	if w.left.Add(-1) == 0 {
+		w.done <- struct{}{}
+	}
+}
+
+// settle gives a claimed entry its outcome. When the caller left before, the
+// outcome is nobody's.
+func (e *entry) settle(err error) {
+	if e.state.CompareAndSwap(claimed, settled) {
+		e.err = err
+		e.w.finish()
+	}
+}
+
+// drop settles an entry that no lane has claimed, unless its caller has left.
+func (e *entry) drop(err error) {
+	if e.state.CompareAndSwap(queued, settled) {
+		e.topic.p.release(int64(e.size))
+		e.err = err
+		e.w.finish()
+	}
+}
