@@ -1,0 +1,9 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package embedded
+
+import "os"
+
+// tryLock cannot keep others out on this platform; the broker's port does, as
+// long as both are given the same one.
+func tryLock(*os.File) error { return nil }
