@@ -7,13 +7,12 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/postrider/postrider/pkg/event"
 )
 
 // Header is one record header.
-type Header struct {
-	Key   string
-	Value []byte
-}
+type Header = event.Header
 
 // Record is one Kafka record to publish. The publisher does not change it and
 // does not keep it after Publish returned.

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postrider/postrider/internal/app"
+)
+
+// newServe is `postrider serve`.
+func newServe(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Receive webhooks and publish their events",
+		Long: `Receive webhooks and publish their events.
+
+Without a configuration it runs whole on this machine: a broker inside the
+process, a source with a fresh secret for each of the seed providers. With
+kafka.brokers set the same binary uses a real cluster.
+
+SIGTERM or Ctrl-C stops it: accepted requests finish, what is pending is
+published, and it exits 0.`,
+		Example: `  postrider serve
+  postrider serve --config /etc/postrider/config.yaml
+  POSTRIDER_KAFKA_BROKERS=kafka1:9092,kafka2:9092 postrider serve`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd) },
+	}
+}
+
+// serve runs the application until the command's context ends.
+func (c *cli) serve(cmd *cobra.Command) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	log, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
+	if err != nil {
+		return err
+	}
+	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
+	a, err := app.New(cfg, app.Options{Log: log, Now: c.now, Version: version(), ReadyFile: c.getenv("POSTRIDER_TEST_READY_FILE")})
+	if err != nil {
+		return err
+	}
+	if err := a.Start(cmd.Context()); err != nil {
+		return err
+	}
+	printWelcome(c.out, a)
+	return a.Wait(cmd.Context())
+}
+
+// printWelcome tells a person where things are. Generated secrets appear here,
+// plainly, when they were just made, and nowhere else: the logger never sees them.
+func printWelcome(w io.Writer, a *app.App) {
+	i := a.Info()
+	fmt.Fprintf(w, "postrider %s\n\n", i.Version)
+	fmt.Fprintf(w, "  webhooks  http://%s\n", i.Listen)
+	fmt.Fprintf(w, "  admin     http://%s  (/livez /readyz /metrics)\n", i.Admin)
+	fmt.Fprintf(w, "  kafka     %s\n", i.Kafka)
+	if i.BrokerNotice != "" {
+		fmt.Fprintf(w, "            %s\n", i.BrokerNotice)
+	}
+	fmt.Fprintln(w)
+	if !i.Generated {
+		fmt.Fprintf(w, "%d sources; `postrider sources` shows their addresses.\n", len(i.Sources))
+		return
+	}
+	fmt.Fprintf(w, "The configuration names no sources, so one was made for each seed provider.\n"+
+		"These secrets are shown this once; they are kept in %s.\n\n", i.GeneratedFile)
+	for _, s := range i.Sources {
+		fmt.Fprintf(w, "  %-10s %s\n", s.Name, s.URL)
+		if s.Secret != "" {
+			fmt.Fprintf(w, "  %-10s secret %s\n", "", s.Secret)
+		}
+	}
+	fmt.Fprint(w, "\nTry it in a second terminal:\n  go run ./cmd/postrider send --all\n")
+}

@@ -1,0 +1,116 @@
+// Package admin is the listener for the people and machines that look after the
+// receiver: /livez, /readyz and /metrics. It carries no payload data and stays
+// apart from the public listener, so that nothing a provider does can reach it
+// and no load on one disturbs the other.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// Status is the answer of /readyz.
+type Status struct {
+	// Status is "ready", "degraded" (accepts webhooks, but something needs a
+	// person) or "not_ready".
+	Status string `json:"status"`
+	// Reasons says why it is not "ready": one sentence each.
+	Reasons []string `json:"reasons,omitempty"`
+	Broker  Broker   `json:"broker"`
+	Version string   `json:"version"`
+}
+
+// Broker is the state of the cluster as last seen.
+type Broker struct {
+	Kind      string    `json:"kind"` // embedded | cluster
+	Reachable bool      `json:"reachable"`
+	Since     time.Time `json:"since"` // when Reachable last changed
+	Checked   time.Time `json:"checked"`
+	Detail    string    `json:"detail,omitempty"`
+}
+
+// The values of Status.Status.
+const (
+	Ready    = "ready"
+	Degraded = "degraded"
+	NotReady = "not_ready"
+)
+
+// Health tells the present state; safe for concurrent use.
+type Health interface {
+	Status() Status
+}
+
+// Server is the admin listener.
+type Server struct{ http *http.Server }
+
+// New builds the server; it does not listen.
+func New(h Health, g prometheus.Gatherer, log *zap.Logger) *Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { readyz(w, h.Status()) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: zap.NewStdLog(log)}))
+	return &Server{http: &http.Server{
+		Handler:           secured(mux),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          zap.NewStdLog(log),
+	}}
+}
+
+// secured sets the headers that keep a browser from making more of an answer
+// than it is.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// readyz answers 200 while webhooks are accepted, 503 otherwise; the body says why.
+func readyz(w http.ResponseWriter, s Status) {
+	code := http.StatusOK
+	if s.Status == NotReady {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, s)
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) //nolint:errcheck,errchkjson // the client is gone
+}
+
+// Serve answers requests on l until Shutdown. It returns nil after a Shutdown.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("admin: serve: %w", err)
+	}
+	return nil
+}
+
+// Shutdown closes the listener and waits for requests until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.http.Shutdown(ctx); err != nil {
+		return fmt.Errorf("admin: shutdown: %w", errors.Join(err, s.http.Close()))
+	}
+	return nil
+}

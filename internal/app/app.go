@@ -1,0 +1,197 @@
+// Package app wires the receiver together: configuration in, a running process
+// out. Commands and end-to-end tests use the same New, Start and Wait. It is the
+// only package that reads the real clock.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/admin"
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/broker/embedded"
+	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/ingest"
+	"github.com/postrider/postrider/internal/metrics"
+)
+
+// Options is what an App takes from its process.
+type Options struct {
+	Log     *zap.Logger
+	Now     func() time.Time
+	Version string
+	// ReadyFile, when set, is written (as JSON, the Info without secrets) once
+	// everything listens; tests wait for it.
+	ReadyFile string
+}
+
+// App is one receiver process. Start it once, Wait until it ended.
+type App struct {
+	cfg     *config.Config
+	opt     Options
+	log     *zap.Logger
+	metrics *metrics.Metrics
+	health  *health
+	info    Info
+
+	broker    *embedded.Broker // nil on a cluster
+	client    *broker.Client
+	publisher *broker.GroupCommitter
+	ingest    *ingest.Server
+	admin     *admin.Server
+
+	webhooks, adminSocket net.Listener
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc
+	failed     chan error // a listener that broke
+}
+
+// New checks what can be checked without touching anything outside.
+func New(cfg *config.Config, o Options) (*App, error) {
+	a := &App{cfg: cfg, opt: o, log: o.Log, metrics: metrics.New(o.Version), failed: make(chan error, 2)}
+	a.health = &health{now: o.Now, log: o.Log, metrics: a.metrics, version: o.Version}
+	if cfg.SourcesGiven {
+		if _, err := CompileSources(cfg, cfg.Sources); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// Start brings everything up: sockets first, because a taken port is the likeliest
+// trouble, then Kafka, then the receiver. On an error everything is down again.
+func (a *App) Start(ctx context.Context) error {
+	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := a.start(ctx); err != nil {
+		return errors.Join(err, a.stop())
+	}
+	return nil
+}
+
+// start is Start without the cleaning up.
+func (a *App) start(ctx context.Context) error {
+	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	if err := a.connect(ctx); err != nil {
+		return err
+	}
+	if err := a.build(); err != nil {
+		return err
+	}
+	a.serve("server.listen", func() error { return a.ingest.Serve(a.webhooks) })
+	for _, n := range a.cfg.Notices {
+		a.log.Warn(n, zap.String("reason_code", "config_notice"))
+	}
+	a.log.Info("receiving webhooks", zap.String("listen", a.info.Listen), zap.String("kafka", a.info.Kafka), zap.Int("sources", len(a.info.Sources)))
+	return writeReadyFile(a.opt.ReadyFile, a.info)
+}
+
+// listen takes both ports.
+func (a *App) listen(ctx context.Context) (err error) {
+	if a.webhooks, err = listen(ctx, "server.listen", a.cfg.Server.Listen); err != nil {
+		return err
+	}
+	if a.adminSocket, err = listen(ctx, "admin.listen", a.cfg.Admin.Listen); err != nil {
+		return err
+	}
+	a.info = Info{Version: a.opt.Version, Listen: a.webhooks.Addr().String(), Admin: a.adminSocket.Addr().String()}
+	a.admin = admin.New(a.health, a.metrics.Gatherer(), a.log)
+	a.serve("admin.listen", func() error { return a.admin.Serve(a.adminSocket) })
+	return nil
+}
+
+// listen opens one TCP port; the error names the configuration key.
+func listen(ctx context.Context, key, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("app: %s: cannot listen on %s: %w (set %s, or the environment variable %s, to another address)",
+			key, address, err, key, "POSTRIDER_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
+	}
+	return l, nil
+}
+
+// build makes the sources and the receiver.
+func (a *App) build() error {
+	sources, created, err := Sources(a.cfg, true, rand.Reader)
+	if err != nil {
+		return err
+	}
+	compiled, err := CompileSources(a.cfg, sources)
+	if err != nil {
+		return err
+	}
+	a.info.describe(a.cfg, compiled, created)
+	for _, s := range compiled {
+		s.Ingest.Metrics = a.metrics.Source(s.Ingest.Name, s.Config.Provider)
+		for _, w := range s.Warnings {
+			a.log.Warn(w, zap.String("reason_code", "source_warning"), zap.String("source", s.Ingest.Name))
+		}
+	}
+	a.ingest, err = ingest.New(ingest.Options{
+		Limits:         limits(a.cfg),
+		Sources:        ingestSources(compiled),
+		TrustedProxies: a.cfg.Server.TrustedProxies,
+		PublicURL:      a.info.PublicURL,
+		Metrics:        a.metrics,
+		Log:            a.log,
+		Now:            a.opt.Now,
+		NewID:          newRequestID,
+		Pipeline: ingest.NewPipeline(ingest.PipelineOptions{
+			Publisher: a.publisher, Topics: TopicNames(a.cfg.Kafka.Topics), Key: a.cfg.Kafka.Topics.Key,
+			Outcomes: a.health, Log: a.log, Now: a.opt.Now,
+		}),
+	})
+	if err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	return nil
+}
+
+// newRequestID names a raw record: a UUIDv7 (RFC 9562), so that ids sort by time.
+func newRequestID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// serve runs one listener in the background; its failure ends Wait.
+func (a *App) serve(key string, run func() error) {
+	a.background.Go(func() {
+		if err := run(); err != nil {
+			a.failed <- fmt.Errorf("app: %s: %w", key, err)
+		}
+	})
+}
+
+// Info tells where things are.
+func (a *App) Info() Info { return a.info }
+
+// Wait blocks until ctx ends or a listener breaks, then stops everything in
+// order. It returns nil after an orderly stop.
+func (a *App) Wait(ctx context.Context) error {
+	var broke error
+	select {
+	case <-ctx.Done():
+	case broke = <-a.failed:
+	}
+	return errors.Join(broke, a.stop())
+}
+
+// limits maps the configuration to the receiver's bounds.
+func limits(cfg *config.Config) ingest.Limits {
+	s := cfg.Server
+	return ingest.Limits{
+		ReadHeaderTimeout: s.ReadHeaderTimeout, ReadTimeout: s.ReadTimeout,
+		WriteTimeout: s.WriteTimeout, IdleTimeout: s.IdleTimeout, RetryAfter: s.RetryAfter,
+		Budget: cfg.Kafka.Publish.Budget, MaxHeaderBytes: s.MaxHeaderBytes,
+		MaxConnections: s.MaxConnections, MaxConcurrent: s.MaxConcurrent,
+		MaxInflatedBytes: s.MaxInflatedBytes, MaxBufferedBytes: s.MaxBufferedBytes,
+	}
+}

@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/broker/embedded"
+	"github.com/postrider/postrider/internal/config"
+)
+
+// How long start-up waits for the cluster before it goes on without, how often
+// it asks again, and how long one look at the topics may take.
+const (
+	connectPatience = 10 * time.Second
+	connectRetry    = 2 * time.Second
+	topicsTimeout   = 30 * time.Second
+)
+
+// connect brings up the embedded broker or reaches the cluster, and puts the
+// topics in order. A cluster that does not answer is no reason not to start: the
+// receiver answers that it is busy, so that providers send again, and keeps
+// trying. A cluster that answers and refuses is a matter of configuration, and
+// ends start-up with what it said.
+func (a *App) connect(ctx context.Context) error {
+	if err := a.startEmbedded(); err != nil {
+		return err
+	}
+	client, err := Dial(a.cfg, a.info.Brokers)
+	if err != nil {
+		return err
+	}
+	a.client = client
+	a.publisher = broker.NewPublisher(client, broker.PublisherOptions{
+		Now: a.opt.Now, Log: a.log, Observer: a.metrics,
+		MaxInFlightBytes: a.cfg.Kafka.Publish.MaxInFlightBytes,
+		MaxBatchBytes:    a.cfg.Kafka.Publish.MaxBatchBytes,
+	})
+	err = a.prepareTopics(ctx)
+	if err != nil && !broker.Unreachable(err) {
+		return err
+	}
+	a.background.Go(func() {
+		if err != nil {
+			a.keepConnecting(ctx)
+		}
+		a.health.watch(ctx, client.Ping)
+	})
+	return nil
+}
+
+// startEmbedded starts the broker inside the process where the configuration
+// selects it.
+func (a *App) startEmbedded() error {
+	a.info.Brokers = a.cfg.Kafka.Brokers
+	a.health.broker.Kind = "cluster"
+	if a.cfg.EmbeddedBroker() {
+		e := a.cfg.Kafka.Embedded
+		b, err := embedded.Start(embedded.Options{
+			Listen: e.Listen, Dir: e.Dir, Sync: e.Sync,
+			MaxBytesPerPartition: e.MaxBytes, SegmentBytes: e.SegmentBytes, Log: a.log,
+		})
+		if err != nil {
+			return fmt.Errorf("app: %w", err)
+		}
+		a.broker = b
+		a.info.Brokers = []string{b.Addr()}
+		a.info.BrokerNotice = embedded.Notice()
+		a.health.broker.Kind = "embedded"
+		a.log.Warn("embedded broker: "+embedded.Notice(), zap.String("reason_code", "embedded_broker"))
+	}
+	a.info.Kafka = strings.Join(a.info.Brokers, ",")
+	return nil
+}
+
+// Dial makes a client of the brokers by the configuration's TLS and SASL.
+func Dial(cfg *config.Config, brokers []string) (*broker.Client, error) {
+	k := cfg.Kafka
+	o := broker.Options{Brokers: brokers, ClientID: k.ClientID}
+	if k.TLS.Enabled {
+		o.TLS = &broker.TLSOptions{CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName}
+	}
+	if k.SASL.Mechanism != "" {
+		o.SASL = &broker.SASLOptions{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal()}
+	}
+	c, err := broker.Dial(o)
+	if err != nil {
+		return nil, fmt.Errorf("app: %w", err)
+	}
+	return c, nil
+}
+
+// Brokers is where clients on this machine reach Kafka: the configured cluster,
+// or the embedded broker's address.
+func Brokers(cfg *config.Config) []string {
+	if cfg.EmbeddedBroker() {
+		return []string{cfg.Kafka.Embedded.Listen}
+	}
+	return cfg.Kafka.Brokers
+}
+
+// prepareTopics waits a while for the cluster, then creates or checks the topics
+// and tells the publisher their limits.
+func (a *App) prepareTopics(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, connectPatience)
+	err := a.client.Ping(patience)
+	cancel()
+	a.health.reached(err)
+	if err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, topicsTimeout)
+	defer cancel()
+	t := a.cfg.Kafka.Topics
+	reports, err := a.client.EnsureTopics(ctx, TopicSpecs(a.cfg.Kafka, a.broker != nil), t.Create == "missing")
+	var warnings []string
+	for _, r := range reports {
+		a.publisher.SetLimit(r.Name, r.MaxMessageBytes)
+		warnings = append(warnings, r.Warnings...)
+	}
+	if a.broker != nil {
+		warnings = nil // one process, one copy: said once by the broker's own notice
+	}
+	a.health.topicsInOrder(err, warnings)
+	if err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	for _, w := range warnings {
+		a.log.Warn(w, zap.String("reason_code", "topic_warning"))
+	}
+	return nil
+}
+
+// keepConnecting tries until the cluster answers and the topics are in order.
+func (a *App) keepConnecting(ctx context.Context) {
+	tick := time.NewTicker(connectRetry)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := a.prepareTopics(ctx)
+		if err == nil {
+			return
+		}
+		if !broker.Unreachable(err) && ctx.Err() == nil {
+			a.log.Error("kafka answers, but the topics are not in order", zap.String("reason_code", "topics"), zap.Error(err))
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/admin"
+	"github.com/postrider/postrider/internal/metrics"
+)
+
+// How often the cluster is asked whether it is there, and how long one question
+// may take.
+const (
+	probeInterval = 2 * time.Second
+	probeTimeout  = 1500 * time.Millisecond
+)
+
+// health is the present state, put together from the probe of the cluster, the
+// outcome of the last publish and the life cycle. Safe for concurrent use.
+type health struct {
+	now     func() time.Time
+	log     *zap.Logger
+	metrics *metrics.Metrics
+	version string
+
+	mu       sync.Mutex
+	broker   admin.Broker
+	topicsOK bool
+	topics   string      // why the topics are not in order
+	warnings []string    // found at start, for a person
+	failing  string      // why the last publish failed; "" if it did not
+	failed   atomic.Bool // failing is not ""; spares the lock on the hot path
+	draining bool
+}
+
+// Status implements admin.Health.
+func (h *health) Status() admin.Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := admin.Status{Status: admin.Ready, Broker: h.broker, Version: h.version}
+	not := func(reason string) { s.Status, s.Reasons = admin.NotReady, append(s.Reasons, reason) }
+	if h.draining {
+		not("shutting down")
+	}
+	if !h.broker.Reachable {
+		not("the Kafka cluster does not answer: webhooks are answered with a status that makes the provider send them again")
+	}
+	if h.broker.Reachable && !h.topicsOK {
+		not("topics are not in order: " + h.topics)
+	}
+	if s.Status == admin.Ready && (h.failing != "" || len(h.warnings) > 0) {
+		s.Status = admin.Degraded
+	}
+	if h.failing != "" {
+		s.Reasons = append(s.Reasons, "the last publish failed: "+h.failing)
+	}
+	s.Reasons = append(s.Reasons, h.warnings...)
+	return s
+}
+
+// Published records the outcome of a publish; it implements ingest.Outcomes.
+func (h *health) Published(err error) {
+	if err == nil && !h.failed.Load() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failing = ""
+	if err != nil {
+		h.failing = err.Error()
+	}
+	h.failed.Store(err != nil)
+}
+
+// drain makes the receiver not ready for good.
+func (h *health) drain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.draining = true
+}
+
+// topicsInOrder records the outcome of the topic check.
+func (h *health) topicsInOrder(err error, warnings []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.topicsOK, h.topics, h.warnings = err == nil, "", warnings
+	if err != nil {
+		h.topics = err.Error()
+	}
+}
+
+// reached records whether the cluster answered and logs a change.
+func (h *health) reached(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now, up := h.now().UTC(), err == nil
+	h.broker.Checked, h.broker.Detail = now, ""
+	if err != nil {
+		h.broker.Detail = err.Error()
+	}
+	if up == h.broker.Reachable && !h.broker.Since.IsZero() {
+		return
+	}
+	h.broker.Reachable, h.broker.Since = up, now
+	h.metrics.BrokerUp(up)
+	if up {
+		h.log.Info("kafka reachable", zap.String("reason_code", "broker_up"))
+		return
+	}
+	h.log.Error("kafka not reachable", zap.String("reason_code", "broker_down"), zap.Error(err))
+}
+
+// watch probes the cluster until ctx ends.
+func (h *health) watch(ctx context.Context, ping func(context.Context) error) {
+	tick := time.NewTicker(probeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		probe, cancel := context.WithTimeout(ctx, probeTimeout)
+		err := ping(probe)
+		cancel()
+		if ctx.Err() == nil {
+			h.reached(err)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/postrider/postrider/internal/config"
+)
+
+// Sampling of equal messages: an attack or an outage must not turn the log into
+// the next outage. The first of a second are all written, then every hundredth.
+const (
+	sampleFirst      = 50
+	sampleThereafter = 100
+)
+
+// NewLogger builds the logger: JSON for machines, console lines for a terminal.
+// Foreign text is always quoted, never interpreted.
+func NewLogger(c config.Log, w io.Writer, terminal bool) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(c.Level)
+	if err != nil {
+		return nil, fmt.Errorf("app: log.level: %w", err)
+	}
+	core := zapcore.NewCore(encoder(c.Format, terminal), zapcore.AddSync(w), level)
+	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, sampleFirst, sampleThereafter)), nil
+}
+
+// encoder picks the form; auto means console on a terminal and JSON elsewhere.
+func encoder(format string, terminal bool) zapcore.Encoder {
+	ec := zap.NewProductionEncoderConfig()
+	ec.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	ec.TimeKey = "time"
+	if format == "console" || (format == "auto" && terminal) {
+		ec.EncodeLevel = zapcore.CapitalLevelEncoder
+		if terminal {
+			ec.EncodeLevel = zapcore.CapitalColorLevelEncoder
+		}
+		ec.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
+		return zapcore.NewConsoleEncoder(ec)
+	}
+	return zapcore.NewJSONEncoder(ec)
+}

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// flushTimeout bounds the last publish after the receiver stopped.
+const flushTimeout = 5 * time.Second
+
+// stop takes everything down in the order in which data flows, so that nothing
+// acknowledged or accepted is lost: not ready → drain delay → no new requests,
+// those in progress finish → the publisher flushes → the broker closes → the
+// admin listener last, so that the state can be seen to the end.
+func (a *App) stop() error {
+	a.health.drain()
+	var errs []error
+	if a.ingest != nil {
+		errs = append(errs, a.stopIngest())
+	}
+	if a.publisher != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		errs = append(errs, a.publisher.Close(ctx))
+		cancel()
+	}
+	a.cancel() // the probe and a connect still trying
+	if a.client != nil {
+		a.client.Close()
+	}
+	if a.broker != nil {
+		errs = append(errs, a.broker.Close())
+	}
+	errs = append(errs, a.stopAdmin())
+	a.background.Wait()
+	a.log.Info("stopped", zap.Error(errors.Join(errs...)))
+	return errors.Join(errs...)
+}
+
+// stopIngest drains the public listener.
+func (a *App) stopIngest() error {
+	a.log.Info("stopping: no longer ready", zap.Duration("drain_delay", a.cfg.Server.DrainDelay))
+	if a.cfg.Server.DrainDelay > 0 {
+		<-time.After(a.cfg.Server.DrainDelay)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Server.ShutdownTimeout)
+	defer cancel()
+	if err := a.ingest.Shutdown(ctx); err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	return nil
+}
+
+// stopAdmin closes the sockets that are still open.
+func (a *App) stopAdmin() error {
+	var err error
+	if a.admin != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err = a.admin.Shutdown(ctx)
+	}
+	if a.webhooks != nil {
+		_ = a.webhooks.Close() //nolint:errcheck // closed before, unless start-up failed half-way
+	}
+	return err
+}

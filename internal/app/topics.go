@@ -1,0 +1,80 @@
+package app
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/ingest"
+	"github.com/postrider/postrider/pkg/event"
+)
+
+// TopicNames applies the configured templates to every route.
+func TopicNames(t config.Topics) ingest.Topics {
+	names := ingest.Topics{
+		Typed:      make(map[event.Route]string),
+		Raw:        t.Raw(),
+		Deadletter: t.Deadletter(),
+	}
+	for _, r := range event.Routes() {
+		names.Typed[r] = typedTopic(t, r)
+	}
+	if t.All {
+		names.All = t.AllEvents()
+	}
+	return names
+}
+
+// typedTopic is the topic of one route.
+func typedTopic(t config.Topics, r event.Route) string {
+	family := string(r.Type.Family())
+	if r.Direction == event.Inbound {
+		return t.Inbound(string(r.Type), family)
+	}
+	return t.Outbound(string(r.Type), family)
+}
+
+// TopicSpecs lists every topic the configuration needs, each once, typed ones
+// first. The embedded broker bounds partitions by size too: it reads its log
+// into memory at start.
+func TopicSpecs(k config.Kafka, embedded bool) []broker.TopicSpec {
+	t := k.Topics
+	var specs []broker.TopicSpec
+	seen := make(map[string]bool)
+	add := func(name string, retention time.Duration, maxMessage int) {
+		if name == "" || seen[name] {
+			return
+		}
+		seen[name] = true
+		specs = append(specs, broker.TopicSpec{
+			Name: name, Partitions: t.Partitions, Replication: t.Replication,
+			Configs: topicConfigs(k, embedded, retention, maxMessage),
+		})
+	}
+	for _, r := range event.Routes() {
+		add(typedTopic(t, r), t.Retention.Typed, 0)
+	}
+	if t.All {
+		add(t.AllEvents(), t.Retention.Typed, 0)
+	}
+	add(t.Raw(), t.Retention.Raw, t.MaxMessageBytes)
+	add(t.Deadletter(), t.Retention.Deadletter, t.MaxMessageBytes)
+	return specs
+}
+
+// topicConfigs are the settings a topic is created with.
+func topicConfigs(k config.Kafka, embedded bool, retention time.Duration, maxMessage int) map[string]string {
+	c := map[string]string{
+		"cleanup.policy": "delete",
+		"retention.ms":   strconv.FormatInt(retention.Milliseconds(), 10),
+	}
+	if maxMessage > 0 {
+		c["max.message.bytes"] = strconv.Itoa(maxMessage)
+	}
+	if embedded {
+		c["retention.bytes"] = strconv.FormatInt(k.Embedded.MaxBytes, 10)
+		c["segment.bytes"] = strconv.FormatInt(k.Embedded.SegmentBytes, 10)
+	}
+	return c
+}

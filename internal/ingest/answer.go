@@ -1,0 +1,72 @@
+package ingest
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// Result is what became of a request, in one word; the label of its metric.
+type Result string
+
+// The results.
+const (
+	ResultPublished     Result = "published"      // every record acknowledged
+	ResultNothing       Result = "nothing"        // nothing to publish: an empty batch
+	ResultRefused       Result = "refused"        // bad or missing proof
+	ResultUnknownSource Result = "unknown_source" // no such source
+	ResultMethod        Result = "method"         // not POST
+	ResultTooLarge      Result = "too_large"      // body over the limit
+	ResultOverload      Result = "overload"       // a bound of ours is reached
+	ResultIncomplete    Result = "incomplete"     // the client went away, or was too slow, before the body was complete
+	ResultStopping      Result = "stopping"       // shutting down
+	ResultUnpublished   Result = "unpublished"    // Kafka did not acknowledge in time
+)
+
+// answer is an HTTP answer; every one has an empty body.
+type answer struct {
+	code   int
+	result Result
+	retry  bool // add Retry-After
+	close  bool // close the connection: the body was not read
+}
+
+// Errors of the handler that answerFor translates; others come from body,
+// webhook and broker.
+var (
+	errUnknownSource = errors.New("ingest: unknown source")
+	errMethod        = errors.New("ingest: method not allowed")
+	errStopping      = errors.New("ingest: shutting down")
+	errOverload      = errors.New("ingest: too many requests in progress")
+)
+
+// answerFor is the one place where an outcome becomes a status. A 4xx tells
+// several providers never to try again, so trouble of ours is always busy (503,
+// or what the provider's policy says), and a bad proof has the status the source
+// is configured with.
+func answerFor(err error, busy, refused int) answer {
+	var refusal *webhook.RefusedError
+	switch {
+	case err == nil:
+		return answer{code: http.StatusOK, result: ResultPublished}
+	case errors.Is(err, errUnknownSource):
+		return answer{code: http.StatusNotFound, result: ResultUnknownSource, close: true}
+	case errors.Is(err, errMethod):
+		return answer{code: http.StatusMethodNotAllowed, result: ResultMethod, close: true}
+	case errors.As(err, &refusal):
+		return answer{code: refused, result: ResultRefused, close: true}
+	case errors.Is(err, errTooLarge):
+		return answer{code: http.StatusRequestEntityTooLarge, result: ResultTooLarge, close: true}
+	case errors.Is(err, errIncomplete):
+		return answer{code: http.StatusRequestTimeout, result: ResultIncomplete, close: true}
+	case errors.Is(err, errOverload), errors.Is(err, errOverBudget):
+		return answer{code: http.StatusTooManyRequests, result: ResultOverload, retry: true, close: true}
+	case errors.Is(err, errStopping), errors.Is(err, broker.ErrClosed):
+		return answer{code: busy, result: ResultStopping, retry: true, close: true}
+	case errors.Is(err, broker.ErrOverloaded):
+		return answer{code: busy, result: ResultOverload, retry: true}
+	}
+	return answer{code: busy, result: ResultUnpublished, retry: true}
+}

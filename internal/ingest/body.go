@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// Errors of reading a body.
+var (
+	errTooLarge   = errors.New("ingest: body over the limit")
+	errOverBudget = errors.New("ingest: too many bodies in memory")
+	errIncomplete = errors.New("ingest: body ended early")
+)
+
+// byteBudget bounds the bytes of all bodies held at once. Safe for concurrent use.
+type byteBudget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// take reserves n bytes, or nothing and false.
+func (b *byteBudget) take(n int64) bool {
+	if b.used.Add(n) <= b.limit {
+		return true
+	}
+	b.used.Add(-n)
+	return false
+}
+
+// give returns n bytes.
+func (b *byteBudget) give(n int64) { b.used.Add(-n) }
+
+// bodyLimits bounds one request's body, in bytes.
+type bodyLimits struct {
+	received int64 // as received
+	inflated int64 // after gzip
+}
+
+// maxRatio is how much larger than received a body may inflate; JSON batches of
+// like events stay well below it, bombs lie at 1:1000.
+const maxRatio = 100
+
+// minInflated is what any compressed body may inflate to, however small it is.
+const minInflated = 64 << 10
+
+// body is a request body with its reservation in the budget.
+type body struct {
+	bytes    []byte
+	budget   *byteBudget
+	reserved int64
+}
+
+// release gives the reservation back; the bytes must not be used afterwards.
+func (b *body) release() { b.budget.give(b.reserved) }
+
+// reserve adds n bytes to the reservation.
+func (b *body) reserve(n int64) error {
+	if !b.budget.take(n) {
+		return errOverBudget
+	}
+	b.reserved += n
+	return nil
+}
+
+// readBody reads the whole body once and inflates gzip. On success the caller
+// releases it. A body that claims to be gzip and is not is kept as it is: whether
+// it is worth anything is for the proof and the parser to say, and a dead letter
+// keeps its bytes.
+func readBody(r *http.Request, lim bodyLimits, budget *byteBudget) (*body, error) {
+	b := &body{budget: budget}
+	raw, err := b.read(r.Body, r.ContentLength, lim.received)
+	if err != nil {
+		b.release()
+		return nil, err
+	}
+	b.bytes = raw
+	if !strings.EqualFold(strings.TrimSpace(r.Header.Get("Content-Encoding")), "gzip") {
+		return b, nil
+	}
+	inflated, err := b.inflate(raw, lim.inflated)
+	switch {
+	case err == nil:
+		b.bytes = inflated
+	case errors.Is(err, errTooLarge), errors.Is(err, errOverBudget):
+		b.release()
+		return nil, err
+	}
+	return b, nil
+}
+
+// firstRead is the reservation for a body of unknown length.
+const firstRead = 4 << 10
+
+// read reads src up to limit, reserving memory before it is allocated. size is
+// the announced length, -1 if there is none.
+func (b *body) read(src io.Reader, size, limit int64) ([]byte, error) {
+	if size > limit {
+		return nil, errTooLarge
+	}
+	if size < 0 {
+		size = min(firstRead, limit)
+	}
+	if err := b.reserve(size + 1); err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 0, size+1) // one more, so that a body of just this size ends without growing
+	for {
+		n, err := src.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return nil, errTooLarge
+		}
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, readError(err)
+		}
+		if len(buf) < cap(buf) {
+			continue
+		}
+		if err := b.reserve(int64(cap(buf))); err != nil {
+			return nil, err
+		}
+		buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+	}
+}
+
+// readError tells a body over net/http's own limit from one that broke off.
+func readError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return errTooLarge
+	}
+	return fmt.Errorf("%w: %w", errIncomplete, err)
+}
+
+// inflate unpacks gzip under its own cap and ratio.
+func (b *body) inflate(raw []byte, limit int64) ([]byte, error) {
+	zr, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("ingest: gzip: %w", err)
+	}
+	limit = min(limit, max(minInflated, maxRatio*int64(len(raw))))
+	return b.read(zr, -1, limit)
+}

@@ -1,0 +1,188 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/normalize"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// Source is one configured endpoint. It is not changed after New.
+type Source struct {
+	Name          string
+	Verifier      webhook.Verifier
+	Normalize     normalize.Source
+	TakesToken    bool   // the last path segment may be a token
+	Challenge     string // WWW-Authenticate of a refusal; "" for none
+	Busy          int    // status for our own trouble
+	RefusedStatus int    // status for a bad proof
+	MaxBodyBytes  int64  // as received
+	Metrics       *metrics.Source
+}
+
+// handle answers one request to a webhook path.
+func (s *Server) handle(c echo.Context) error {
+	src, err := s.lookup(c)
+	if err != nil {
+		a := answerFor(err, http.StatusServiceUnavailable, http.StatusUnauthorized)
+		s.opt.Metrics.UnknownSource(a.code)
+		return s.write(c, nil, a)
+	}
+	src.Metrics.Begin()
+	defer src.Metrics.End()
+	result, err := s.receive(c, src)
+	a := answerFor(err, src.Busy, src.RefusedStatus)
+	if err == nil {
+		a.result = result
+	}
+	src.Metrics.Answered(a.code, string(a.result))
+	s.logAnswer(src, a, err)
+	return s.write(c, src, a)
+}
+
+// lookup finds the source of a path. A path with a segment too many is unknown,
+// so that nothing tells whether a token was looked at.
+func (s *Server) lookup(c echo.Context) (*Source, error) {
+	src, token := s.sources[c.Param("source")], c.Param("token")
+	switch {
+	case src == nil,
+		token != "" && !src.TakesToken,
+		strings.Contains(token, "/"): // Echo's last parameter takes the rest of the path
+		return nil, errUnknownSource
+	}
+	return src, nil
+}
+
+// receive takes a request from its headers to its acknowledgement. A panic is
+// answered as trouble of ours, so that the provider sends the request again.
+func (s *Server) receive(c echo.Context, src *Source) (result Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("ingest: panic: %v", p) //nolint:err113 // nobody matches it
+			s.opt.Log.Error("panic while handling a webhook", zap.String("source", src.Name), zap.ByteString("stack", debug.Stack()))
+		}
+	}()
+	if err := s.admit(c.Request()); err != nil {
+		return "", err
+	}
+	s.active.Add(1)
+	defer s.active.Add(-1)
+	req := s.request(c)
+	if err := src.Verifier.Missing(&req); err != nil {
+		return "", err //nolint:wrapcheck // a *webhook.RefusedError says it all
+	}
+	lim := bodyLimits{received: src.MaxBodyBytes, inflated: s.opt.Limits.MaxInflatedBytes}
+	b, err := readBody(c.Request(), lim, &s.buffered)
+	if err != nil {
+		return "", err
+	}
+	defer b.release()
+	req.Body = b.bytes
+	src.Metrics.Body(len(req.Body))
+	return s.prove(c.Request().Context(), src, req)
+}
+
+// prove verifies the complete request and hands it to the pipeline. The
+// pipeline's deadline starts here, at the complete body, and does not end with
+// the client's connection: what was proven is published whether or not anybody
+// waits for the answer.
+func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (Result, error) {
+	v, err := webhook.Verify(src.Verifier, req)
+	if err != nil {
+		return "", err //nolint:wrapcheck // a *webhook.RefusedError says it all
+	}
+	src.Metrics.Verified(v.Proof().KeyID)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opt.Limits.Budget)
+	defer cancel()
+	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID())
+}
+
+// admit does the checks that cost nothing, before a byte of the body is read.
+func (s *Server) admit(r *http.Request) error {
+	switch {
+	case r.Method != http.MethodPost:
+		return errMethod
+	case s.stopping.Load():
+		return errStopping
+	case s.active.Load() >= int64(s.opt.Limits.MaxConcurrent):
+		return errOverload
+	}
+	return nil
+}
+
+// request is the unproven request, body still to come.
+func (s *Server) request(c echo.Context) webhook.Request {
+	r := c.Request()
+	req := webhook.Request{
+		Method:     r.Method,
+		URL:        s.opt.PublicURL + r.URL.RequestURI(),
+		Header:     r.Header,
+		PathToken:  c.Param("token"),
+		RemoteAddr: webhook.ClientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), s.opt.TrustedProxies),
+		ReceivedAt: s.opt.Now(),
+	}
+	if r.URL.RawQuery != "" {
+		req.Query = r.URL.Query()
+	}
+	return req
+}
+
+// write sends the answer: a status, the headers that belong to it, no body.
+func (s *Server) write(c echo.Context, src *Source, a answer) error {
+	h := c.Response().Header()
+	if a.retry {
+		h.Set("Retry-After", s.retry)
+	}
+	if a.close {
+		h.Set("Connection", "close")
+		// Not a byte more of a body that nobody will look at.
+		_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // without it the read timeout ends the connection
+	}
+	if a.code == http.StatusMethodNotAllowed {
+		h.Set("Allow", http.MethodPost)
+	}
+	if src != nil && a.result == ResultRefused && src.Challenge != "" {
+		h.Set("WWW-Authenticate", src.Challenge)
+	}
+	return c.NoContent(a.code)
+}
+
+// logAnswer says why a request was not accepted. Neither the path nor the query
+// is logged: they may carry a token.
+func (s *Server) logAnswer(src *Source, a answer, err error) {
+	if err == nil {
+		return
+	}
+	log := s.opt.Log.With(zap.String("source", src.Name), zap.Int("status", a.code), zap.String("reason_code", string(a.result)))
+	var refusal *webhook.RefusedError
+	if errors.As(err, &refusal) {
+		src.Metrics.Refused(string(refusal.Reason))
+		log.Warn("webhook refused", zap.String("auth_reason", string(refusal.Reason)), zap.String("where", refusal.Where), zap.String("hint", refusal.Hint))
+		return
+	}
+	if a.code >= http.StatusInternalServerError || a.result == ResultOverload {
+		log.Error("webhook not accepted, the provider is asked to send it again", zap.Error(err))
+		return
+	}
+	log.Info("webhook not accepted", zap.Error(err))
+}
+
+// URL is the address to paste into a provider's dashboard; token is "" for
+// sources that need none in the path.
+func URL(publicURL, source, token string) string {
+	u := strings.TrimSuffix(publicURL, "/") + Path + source
+	if token != "" {
+		u += "/" + token
+	}
+	return u
+}

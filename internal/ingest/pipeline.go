@@ -1,0 +1,187 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/normalize"
+	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// Publisher publishes records durably.
+type Publisher interface {
+	broker.Publisher
+	// MaxRecordBytes is the largest record the topic takes, 0 if not known.
+	MaxRecordBytes(topic string) int
+}
+
+// Outcomes is told how each publish ended; nil is success.
+type Outcomes interface {
+	Published(err error)
+}
+
+// Topics names the topics.
+type Topics struct {
+	Typed      map[event.Route]string
+	Raw        string
+	Deadletter string
+	All        string // "" for none
+}
+
+// PipelineOptions is what a Pipeline needs.
+type PipelineOptions struct {
+	Publisher Publisher
+	Topics    Topics
+	Key       string // message | recipient | event
+	Outcomes  Outcomes
+	Log       *zap.Logger
+	Now       func() time.Time
+}
+
+// Pipeline takes a proven request to its acknowledged records. Safe for
+// concurrent use.
+type Pipeline struct{ opt PipelineOptions }
+
+// NewPipeline makes a Pipeline.
+func NewPipeline(o PipelineOptions) *Pipeline { return &Pipeline{opt: o} }
+
+// Accept normalizes and publishes a proven request and returns when every event
+// is acknowledged by all in-sync replicas, or kept in the dead-letter topic. The
+// request is named id in the raw topic. An error means that the provider must
+// send the request again; parts of it may be published, under ids that stay.
+func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, id string) (Result, error) {
+	start := p.opt.Now()
+	b := p.newBatch(src, v, id)
+	if len(b.entries) == 0 {
+		return ResultNothing, nil
+	}
+	err := p.publish(ctx, b)
+	p.opt.Outcomes.Published(err)
+	if err != nil {
+		return ResultUnpublished, err
+	}
+	p.count(b, start)
+	return ResultPublished, nil
+}
+
+// maxRounds is how often what the broker refuses for itself is turned into
+// something smaller: an event into a dead letter, a dead letter into one
+// without its body.
+const maxRounds = 3
+
+// publish publishes the batch. What the broker refuses for what it is (too
+// large, invalid) becomes a dead letter and fails no neighbour; any other
+// failure is the request's.
+func (p *Pipeline) publish(ctx context.Context, b *batch) error {
+	pending := b.entries
+	for range maxRounds {
+		err := p.opt.Publisher.Publish(ctx, records(pending))
+		if err == nil {
+			return nil
+		}
+		var outcome *broker.PublishError
+		if !errors.As(err, &outcome) {
+			return err //nolint:wrapcheck // the publisher's error says it all
+		}
+		if pending, err = p.rescue(b, pending, outcome.Errs); err != nil {
+			return err
+		}
+		if len(pending) == 0 {
+			return nil
+		}
+	}
+	return errUnkeepable
+}
+
+// errUnkeepable says that not even a dead letter without a body was taken.
+var errUnkeepable = errors.New("ingest: the dead-letter topic refuses the smallest record (look at its max.message.bytes)")
+
+// rescue sorts out what became of each entry: acknowledged ones are done,
+// refused ones get a smaller stand-in, and any other failure fails the request.
+func (p *Pipeline) rescue(b *batch, sent []entry, errs []error) ([]entry, error) {
+	var again []entry
+	for i, err := range errs {
+		switch {
+		case err == nil:
+		case errors.Is(err, broker.ErrTooLarge), errors.Is(err, broker.ErrInvalid):
+			if stand, ok := p.standIn(b, sent[i], err); ok {
+				again = append(again, stand)
+			}
+		default:
+			return nil, &broker.PublishError{Errs: errs}
+		}
+	}
+	return again, nil
+}
+
+// standIn is what is published in place of a refused entry; false for a raw
+// copy or a copy in the topic of all events, which are left out.
+func (p *Pipeline) standIn(b *batch, e entry, err error) (entry, bool) {
+	switch e.kind {
+	case kindEvent:
+		if b.refused == nil {
+			b.refused = make([]bool, len(b.events))
+		}
+		b.refused[e.item] = true
+		d := b.events[e.item].DeadLetter(refusalReason(err), normalize.StagePublish, err.Error())
+		b.dead = append(b.dead, d)
+		return p.deadLetter(b, d), true
+	case kindDeadLetter:
+		d := e.dead
+		d.Item = nil
+		d.Detail += "; the item itself is over the dead-letter topic's limit: look for it in the raw topic"
+		return p.deadLetter(b, d), true
+	case kindRaw:
+		b.rawOmitted = true
+	case kindCopy:
+	}
+	return entry{}, false
+}
+
+// Reasons of dead letters that the publish stage gives.
+const (
+	reasonTooLarge = "too_large"         // over the typed topic's limit
+	reasonRefused  = "refused_by_broker" // the broker calls the record invalid
+)
+
+// refusalReason is the machine-readable form of a record's refusal.
+func refusalReason(err error) string {
+	if errors.Is(err, broker.ErrTooLarge) {
+		return reasonTooLarge
+	}
+	return reasonRefused
+}
+
+// count counts what a published batch holds.
+func (p *Pipeline) count(b *batch, start time.Time) {
+	now, m := p.opt.Now(), b.src.Metrics
+	m.Acked(now.Sub(start))
+	for i := range b.events {
+		e := &b.events[i].Event
+		if b.refused == nil || !b.refused[i] {
+			m.Published(e.Direction, e.Type, e.OccurredAt.Time(), now)
+		}
+	}
+	if len(b.dead) > 0 || b.rawOmitted {
+		p.report(b)
+	}
+}
+
+// report counts and logs what a person should know of a published batch.
+func (p *Pipeline) report(b *batch) {
+	log := p.opt.Log.With(zap.String("source", b.src.Name), zap.String("raw_id", b.id))
+	for _, d := range b.dead {
+		b.src.Metrics.DeadLettered(d.Reason, d.Stage)
+		log.Warn("item kept in the dead-letter topic", zap.String("reason_code", d.Reason), zap.String("stage", d.Stage),
+			zap.Int("index", d.Index), zap.String("detail", d.Detail), zap.ByteString("stack", d.Stack))
+	}
+	if b.rawOmitted {
+		b.src.Metrics.RawOmitted()
+		log.Warn("request published without its raw copy: it is over the raw topic's limit", zap.String("reason_code", "raw_omitted"))
+	}
+}

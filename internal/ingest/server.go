@@ -1,0 +1,156 @@
+package ingest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
+
+	"github.com/postrider/postrider/internal/metrics"
+)
+
+// Path is where webhooks are received: Path + "{source}", and for sources whose
+// proof is a token also Path + "{source}/{token}".
+const Path = "/v1/webhooks/"
+
+// Limits bounds what the internet may make the listener do. Every field must be
+// set; New refuses zero values.
+type Limits struct {
+	ReadHeaderTimeout time.Duration
+	ReadTimeout       time.Duration // headers and body
+	WriteTimeout      time.Duration
+	IdleTimeout       time.Duration
+	RetryAfter        time.Duration // of 429 and 503
+	Budget            time.Duration // complete body to acknowledgement
+	MaxHeaderBytes    int
+	MaxConnections    int
+	MaxConcurrent     int   // requests in progress
+	MaxInflatedBytes  int64 // one body after gzip
+	MaxBufferedBytes  int64 // all bodies together
+}
+
+// Options is what a Server needs.
+type Options struct {
+	Limits         Limits
+	Sources        []*Source
+	TrustedProxies []netip.Prefix
+	PublicURL      string // as providers call it, without a trailing slash
+	Pipeline       *Pipeline
+	Metrics        *metrics.Metrics
+	Log            *zap.Logger
+	Now            func() time.Time
+	NewID          func() string // a fresh request id
+}
+
+// Server is the public listener.
+type Server struct {
+	opt      Options
+	sources  map[string]*Source
+	http     *http.Server
+	buffered byteBudget
+	active   atomic.Int64
+	stopping atomic.Bool
+	retry    string
+}
+
+// New builds the server; it does not listen.
+func New(o Options) (*Server, error) {
+	if err := o.Limits.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opt:      o,
+		sources:  make(map[string]*Source, len(o.Sources)),
+		buffered: byteBudget{limit: o.Limits.MaxBufferedBytes},
+		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
+	}
+	for _, src := range o.Sources {
+		s.sources[src.Name] = src
+	}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: o.Limits.ReadHeaderTimeout,
+		ReadTimeout:       o.Limits.ReadTimeout,
+		WriteTimeout:      o.Limits.WriteTimeout,
+		IdleTimeout:       o.Limits.IdleTimeout,
+		MaxHeaderBytes:    o.Limits.MaxHeaderBytes,
+		ErrorLog:          zap.NewStdLog(o.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		// HTTP/2 is spoken by the proxy in front; none of it is offered here.
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	return s, nil
+}
+
+// check refuses limits that are not set: a zero timeout is no timeout.
+func (l Limits) check() error {
+	for name, set := range map[string]bool{
+		"read header timeout": l.ReadHeaderTimeout > 0, "read timeout": l.ReadTimeout > 0,
+		"write timeout": l.WriteTimeout > 0, "idle timeout": l.IdleTimeout > 0,
+		"publish budget": l.Budget > 0, "header bytes": l.MaxHeaderBytes > 0,
+		"connections": l.MaxConnections > 0, "concurrent requests": l.MaxConcurrent > 0,
+		"inflated bytes": l.MaxInflatedBytes > 0, "buffered bytes": l.MaxBufferedBytes > 0,
+	} {
+		if !set {
+			return fmt.Errorf("ingest: limit of %s must be set", name)
+		}
+	}
+	return nil
+}
+
+// routes is the whole public surface.
+func (s *Server) routes() http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.unrouted(err, c) }
+	e.Any(Path+":source", s.handle)
+	e.Any(Path+":source/:token", s.handle)
+	return e
+}
+
+// unrouted answers what matched no route: nothing here tells a scanner more
+// than the status.
+func (s *Server) unrouted(err error, c echo.Context) {
+	code := http.StatusNotFound
+	var he *echo.HTTPError
+	if errors.As(err, &he) && he.Code == http.StatusMethodNotAllowed {
+		code = he.Code
+	}
+	s.opt.Metrics.UnknownSource(code)
+	if !c.Response().Committed {
+		c.Response().Header().Set(echo.HeaderConnection, "close")
+		_ = c.NoContent(code) //nolint:errcheck // the client is gone
+	}
+}
+
+// Serve answers requests on l until Shutdown. It returns nil after a Shutdown.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.http.Serve(netutil.LimitListener(l, s.opt.Limits.MaxConnections))
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("ingest: serve: %w", err)
+}
+
+// Refuse makes the server answer new requests as shutting down; those in
+// progress go on.
+func (s *Server) Refuse() { s.stopping.Store(true) }
+
+// Shutdown closes the listener and waits for the requests in progress until
+// ctx ends, then closes their connections.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close() //nolint:errcheck // nothing left to do about it
+		return fmt.Errorf("ingest: requests still in progress at the end of the shutdown timeout: %w", err)
+	}
+	return nil
+}
