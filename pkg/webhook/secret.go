@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // minSecretBytes is the shortest secret that is taken without a word: 128 bits.
@@ -57,8 +58,8 @@ func isPlaceholder(value string) bool {
 	if publishedSecret(value) {
 		return true
 	}
-	plain := letters(strings.TrimPrefix(strings.ToLower(value), "whsec_"))
-	return plain == "" || placeholderWord(plain) || strings.Trim(plain, "x") == "" || strings.Trim(plain, "0") == ""
+	bare := strings.TrimPrefix(strings.ToLower(value), whsecPrefix)
+	return strings.Trim(bare, "x0*.-_#<>…") == "" || placeholderWord(letters(bare))
 }
 
 // placeholderWord reports whether plain, lower-case and without punctuation, is
@@ -85,12 +86,12 @@ func publishedSecret(value string) bool {
 	return false
 }
 
-// letters keeps the ASCII letters and digits of s.
+// letters removes white space and punctuation from s.
 func letters(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
+		if unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) {
+			return -1
 		}
-		return -1
+		return r
 	}, s)
 }
