@@ -95,8 +95,8 @@ func decodeBase64(dst []byte, s string, enc *base64.Encoding) bool {
 	if len(s) != enc.EncodedLen(len(dst)) || strings.ContainsAny(s, "\r\n") {
 		return false
 	}
-	var buf [96]byte // decoders want room for the padding too
-	n, err := enc.Strict().Decode(buf[:], []byte(s))
+	var text, buf [96]byte // room for 64 bytes and their padding
+	n, err := enc.Strict().Decode(buf[:], append(text[:0], s...))
 	if err != nil || n != len(dst) {
 		return false
 	}

@@ -4,15 +4,18 @@ import "time"
 
 // header proves requests by a header whose value is the secret.
 type header struct {
-	name string // canonical
-	keys staticKeys
+	name  string // canonical
+	where string // for refusals
+	keys  staticKeys
 }
 
 // buildHeader makes the verifier.
 func buildHeader(cfg Config, rep *report) Verifier {
+	name := rep.header("header", cfg.Header, true)
 	return &header{
-		name: rep.header("header", cfg.Header, true),
-		keys: newStaticKeys(rep.secrets(cfg, fromOperator, "raw")),
+		name:  name,
+		where: "header " + name,
+		keys:  newStaticKeys(rep.secrets(cfg, fromOperator, "raw")),
 	}
 }
 
@@ -28,7 +31,7 @@ func (v *header) verify(r *Request) (Proof, error) {
 	if err != nil {
 		return Proof{}, err
 	}
-	return v.keys.prove("header", "header "+v.name, r, "", value)
+	return v.keys.prove("header", v.where, r, "", value)
 }
 
 // sign implements signer.

@@ -153,9 +153,8 @@ func (v *macVerifier) layoutOf(h http.Header) layout {
 
 // readSignatures decodes the signature header.
 func (v *macVerifier) readSignatures(values []string, ev *evidence) error {
-	where := "header " + ev.layout.signature
 	if v.list.single && len(values) > 1 {
-		return refuse(v.scheme, ReasonMalformed, where, "the header is there more than once")
+		return v.malformed(ev, "the header is there more than once")
 	}
 	ev.sigs.size = v.size
 	for _, value := range values {
@@ -163,11 +162,16 @@ func (v *macVerifier) readSignatures(values []string, ev *evidence) error {
 	}
 	switch {
 	case ev.sigs.overflow:
-		return refuse(v.scheme, ReasonMalformed, where, "it holds more signatures than are looked at")
+		return v.malformed(ev, "it holds more signatures than are looked at")
 	case ev.sigs.n == 0:
-		return refuse(v.scheme, ReasonMalformed, where, v.expectation())
+		return v.malformed(ev, v.expectation())
 	}
 	return nil
+}
+
+// malformed is the refusal of a signature header that cannot be one.
+func (v *macVerifier) malformed(ev *evidence, hint string) error {
+	return refuse(v.scheme, ReasonMalformed, "header "+ev.layout.signature, hint)
 }
 
 // readPart checks that the request has what one piece of the signed string
@@ -212,14 +216,20 @@ func (v *macVerifier) fresh(at time.Time, ev *evidence) error {
 	if ev.signed.IsZero() {
 		return nil
 	}
-	where, age := "header "+ev.layout.timestamp, at.Sub(ev.signed)
+	age := at.Sub(ev.signed)
 	switch {
 	case age > v.tolerance:
-		return refuse(v.scheme, ReasonStale, where, "the signature holds, but it was made more than "+v.tolerance.String()+" before it came; a replay, a slow retry, or our clock")
+		return v.untimely(ReasonStale, ev, "before it came; a replay, a slow retry, or our clock")
 	case age < -v.tolerance:
-		return refuse(v.scheme, ReasonFuture, where, "the signature holds, but it was made more than "+v.tolerance.String()+" ahead of our clock; check the clock")
+		return v.untimely(ReasonFuture, ev, "ahead of our clock; check the clock")
 	}
 	return nil
+}
+
+// untimely is the refusal of a genuine request that comes at the wrong time.
+func (v *macVerifier) untimely(reason Reason, ev *evidence, hint string) error {
+	return refuse(v.scheme, reason, "header "+ev.layout.timestamp,
+		"the signature holds, but it was made more than "+v.tolerance.String()+" "+hint)
 }
 
 // holds reports whether one of the request's signatures was made with k. Every
