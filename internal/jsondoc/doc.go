@@ -126,6 +126,15 @@ func (v Value) Bytes() []byte {
 	return v.doc.body[n.start:n.end:n.end]
 }
 
+// Len returns the number of an array's items; 0 for any other kind.
+func (v Value) Len() int {
+	n := 0
+	for range v.Items() {
+		n++
+	}
+	return n
+}
+
 // Items yields the items of an array in order; nothing for any other kind.
 func (v Value) Items() iter.Seq2[int, Value] {
 	return func(yield func(int, Value) bool) {
@@ -164,5 +173,13 @@ func decode(quoted []byte) []byte {
 
 // isCoded reports whether the text between a string's quotes differs from its value.
 func isCoded(raw []byte) bool {
-	return bytes.IndexByte(raw, '\\') >= 0 || !utf8.Valid(raw)
+	for i, c := range raw {
+		if c == '\\' {
+			return true
+		}
+		if c >= utf8.RuneSelf {
+			return bytes.IndexByte(raw[i:], '\\') >= 0 || !utf8.Valid(raw[i:])
+		}
+	}
+	return false
 }

@@ -33,27 +33,16 @@ func (v Value) Object(fold bool) (o Object, ok bool) {
 // IsZero reports whether there is no such object.
 func (o Object) IsZero() bool { return o.doc == nil }
 
-// members yields name nodes that are not shadowed.
-func (o Object) members(yield func(name uint32) bool) {
-	if o.doc == nil {
-		return
-	}
-	nodes := o.doc.nodes
-	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
-		if nodes[i].flags&shadowed == 0 && !yield(i) {
-			return
-		}
-	}
-}
-
 // find returns the name node of the first member not yet taken that is called
 // so and is of one of the kinds; one spelled exactly so goes before one that is
 // only equal by folding. 0 (never a name) if there is none.
 func (o Object) find(name, kinds string) uint32 {
-	folded := uint32(0)
-	for i := range o.members {
-		n := &o.doc.nodes[i]
-		if n.flags&taken != 0 || strings.IndexByte(kinds, byte(o.doc.nodes[i+1].kind)) < 0 {
+	if o.doc == nil {
+		return 0
+	}
+	nodes, folded := o.doc.nodes, uint32(0)
+	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
+		if nodes[i].flags&(taken|shadowed) != 0 || strings.IndexByte(kinds, byte(nodes[i+1].kind)) < 0 {
 			continue
 		}
 		spelled := o.doc.decoded(i)
@@ -206,8 +195,12 @@ func (o Object) Object(name string) Object {
 // ("data.reason"), again and again until it is free: nothing is lost. Read the
 // outer object's Rest before the inner one's.
 func (o Object) Rest(dst map[string]string) map[string]string {
-	for i := range o.members {
-		if o.doc.nodes[i].flags&taken != 0 {
+	if o.doc == nil {
+		return dst
+	}
+	nodes := o.doc.nodes
+	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
+		if nodes[i].flags&(taken|shadowed) != 0 {
 			continue
 		}
 		text := o.restText(i + 1)

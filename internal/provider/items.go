@@ -15,9 +15,10 @@ type Reading struct {
 	Tolerant bool // forgive trailing commas
 	Fold     bool // compare names with case, spaces, '_' and '-' left out
 
-	// Item turns one object into an event and its native id; "" for the native
-	// id means that the object's canonical hash is the identity.
-	Item func(item jsondoc.Object) (event.Event, string, *Malformed)
+	// Item reads one object into e and returns its native id; "" means that the
+	// object's canonical hash is the identity. What e holds is of no interest
+	// where there is a Malformed.
+	Item func(item jsondoc.Object, e *event.Event) (nativeID string, m *Malformed)
 }
 
 // Items judges a JSON body: one object, or an array of them, each alone and in
@@ -39,11 +40,13 @@ func (r Reading) Items(body []byte) []Result {
 func (r Reading) values(root jsondoc.Value) []Result {
 	switch root.Kind() {
 	case '{':
-		return []Result{r.item(0, root)}
+		out := make([]Result, 1)
+		r.item(&out[0], 0, root)
+		return out
 	case '[':
-		var out []Result
+		out := make([]Result, root.Len())
 		for i, v := range root.Items() {
-			out = append(out, r.item(i, v))
+			r.item(&out[i], i, v)
 		}
 		return out
 	}
@@ -53,18 +56,20 @@ func (r Reading) values(root jsondoc.Value) []Result {
 }
 
 // item judges one value.
-func (r Reading) item(index int, v jsondoc.Value) Result {
-	out := Result{Index: index, Item: v.Bytes()}
+func (r Reading) item(out *Result, index int, v jsondoc.Value) {
+	out.Index, out.Item = index, v.Bytes()
 	o, ok := v.Object(r.Fold)
 	if !ok {
 		out.Malformed = &Malformed{ReasonNotAnObject, fmt.Sprintf("item %d is no object", index)}
-		return out
+		return
 	}
-	out.Event, out.NativeID, out.Malformed = r.Item(o)
-	if out.Malformed == nil && out.NativeID == "" {
+	out.NativeID, out.Malformed = r.Item(o, &out.Event)
+	switch {
+	case out.Malformed != nil:
+		out.NativeID, out.Event = "", event.Event{}
+	case out.NativeID == "":
 		out.NativeID = o.CanonicalHash()
 	}
-	return out
 }
 
 // unreadable turns jsondoc's error into a reason.

@@ -13,21 +13,21 @@ type reader struct {
 	parser *parser
 	data   jsondoc.Object
 	part   jsondoc.Object // the object in data that belongs to the type
-	event  event.Event
+	event  *event.Event
 }
 
 // item reads one webhook. It has no native id: its content is its identity.
-func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malformed) {
+func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
 	word := o.String("type")
 	if word == "" {
-		return event.Event{}, "", provider.MissingType("type")
+		return "", provider.MissingType("type")
 	}
 	row, known := p.rows[jsondoc.Fold(word)]
 	if !known {
 		row.typ = event.Unknown
 	}
 	data := o.Object("data")
-	r := reader{parser: p, data: data, event: event.Event{
+	*e = event.Event{
 		Type:            row.typ,
 		Direction:       event.Outbound,
 		ProviderType:    word,
@@ -37,17 +37,18 @@ func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malforme
 		CustomerRef:     data.String("customerReference"),
 		Recipient:       provider.Address(data.String("to")),
 		Sender:          provider.Address(data.String("from")),
-	}}
+	}
+	r := reader{parser: p, data: data, event: e}
 	if row.detail != nil {
 		row.detail(&r)
 	}
-	r.event.Family = r.event.Type.Family()
-	r.event.Test = r.event.Test || simulated(r.event.Reason) || atSink(r.event.Recipient)
+	e.Family = e.Type.Family()
+	e.Test = e.Test || simulated(e.Reason) || atSink(e.Recipient)
 	if !known {
-		r.event.Raw = o.Compact()
+		e.Raw = o.Compact()
 	}
-	r.event.Metadata = r.part.Rest(data.Rest(o.Rest(nil)))
-	return r.event, "", nil
+	e.Metadata = r.part.Rest(data.Rest(o.Rest(nil)))
+	return "", nil
 }
 
 // bounced reads data.bounce.

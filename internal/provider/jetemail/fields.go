@@ -13,38 +13,38 @@ import (
 type reader struct {
 	data  jsondoc.Object
 	reply smtpcode.Reply
-	event event.Event
+	event *event.Event
 }
 
 // item reads one webhook. The id is the native id; where it is missing the
 // content is.
-func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malformed) {
+func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
 	word := o.String("type")
 	if word == "" {
-		return event.Event{}, "", provider.MissingType("type")
+		return "", provider.MissingType("type")
 	}
 	row, known := p.rows[word]
 	if !known {
 		row.typ = event.Unknown
 	}
-	r := reader{event: event.Event{
+	*e = event.Event{
 		Type:            row.typ,
 		Family:          row.typ.Family(),
 		Direction:       takeDirection(o, word),
 		ProviderType:    word,
 		ProviderEventID: o.String("id"),
 		OccurredAt:      provider.TakeTime(o, "created_at"),
-	}}
-	r.data = o.Object("data")
+	}
+	r := reader{data: o.Object("data"), event: e}
 	r.common()
 	if row.detail != nil {
 		row.detail(&r)
 	}
 	if !known {
-		r.event.Raw = o.Compact()
+		e.Raw = o.Compact()
 	}
-	r.event.Metadata = r.data.Rest(o.Rest(nil))
-	return r.event, r.event.ProviderEventID, nil
+	e.Metadata = r.data.Rest(o.Rest(nil))
+	return e.ProviderEventID, nil
 }
 
 // takeDirection takes the service where it says what the direction says; a
@@ -60,7 +60,7 @@ func takeDirection(o jsondoc.Object, word string) (d event.Direction) {
 
 // common reads the fields that mean the same on every type that has them.
 func (r *reader) common() {
-	e, d := &r.event, r.data
+	e, d := r.event, r.data
 	e.MessageID = d.String("uid")
 	e.Sender = provider.Address(d.String("from"))
 	e.Recipient = provider.Address(d.String("to"))

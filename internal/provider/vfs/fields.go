@@ -12,21 +12,21 @@ import (
 // reader is one event while it is read.
 type reader struct {
 	attr  jsondoc.Object
-	event event.Event
+	event *event.Event
 }
 
 // item reads one callback. eventId is the native id; where it is missing the
 // content is.
-func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malformed) {
+func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
 	word := o.String("type")
 	if word == "" {
-		return event.Event{}, "", provider.MissingType("type")
+		return "", provider.MissingType("type")
 	}
 	row, known := p.rows[jsondoc.Fold(word)]
 	if !known {
 		row.typ = event.Unknown
 	}
-	r := reader{attr: o.Object("attr"), event: event.Event{
+	*e = event.Event{
 		Type:            row.typ,
 		Family:          row.typ.Family(),
 		Direction:       event.Outbound,
@@ -35,18 +35,19 @@ func (p *parser) item(o jsondoc.Object) (event.Event, string, *provider.Malforme
 		OccurredAt:      provider.TakeTime(o, "timestamp"),
 		MessageID:       o.String("itemId"),
 		BatchID:         o.String("jobId"),
-	}}
+	}
+	r := reader{attr: o.Object("attr"), event: e}
 	if row.detail != nil {
 		row.detail(&r)
 	}
-	if r.event.Reason == "" {
-		r.event.Reason = r.attr.Prose("reason")
+	if e.Reason == "" {
+		e.Reason = r.attr.Prose("reason")
 	}
 	if !known {
-		r.event.Raw = o.Compact()
+		e.Raw = o.Compact()
 	}
-	r.event.Metadata = r.attr.Rest(o.Rest(nil))
-	return r.event, r.event.ProviderEventID, nil
+	e.Metadata = r.attr.Rest(o.Rest(nil))
+	return e.ProviderEventID, nil
 }
 
 // dropped: the recipient is on a suppression list or has unsubscribed. The
