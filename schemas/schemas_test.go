@@ -89,8 +89,7 @@ func TestSchemaAndStructNameTheSameFields(t *testing.T) {
 func compare(t *testing.T, path string, typ reflect.Type, n node) {
 	t.Helper()
 	var names, always []string
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
 		if option == "" {

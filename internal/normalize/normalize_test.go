@@ -71,8 +71,15 @@ func TestNormalizeFillsWhatTheParserDoesNotKnow(t *testing.T) {
 func TestEventIDsAreStableAndDistinct(t *testing.T) {
 	seen := map[string]string{}
 	for _, id := range [][4]string{
-		{"p", "s", "n", "t"}, {"q", "s", "n", "t"}, {"p", "z", "n", "t"}, {"p", "s", "m", "t"}, {"p", "s", "n", "u"},
-		{"ps", "", "n", "t"}, {"p", "sn", "", "t"}, {"p", "s", "nt", ""}, {"", "ps", "n", "t"},
+		{"p", "s", "n", "t"},
+		{"q", "s", "n", "t"},
+		{"p", "z", "n", "t"},
+		{"p", "s", "m", "t"},
+		{"p", "s", "n", "u"},
+		{"ps", "", "n", "t"},
+		{"p", "sn", "", "t"},
+		{"p", "s", "nt", ""},
+		{"", "ps", "n", "t"},
 	} {
 		got := normalize.EventID(id[0], id[1], id[2], id[3])
 		if again := normalize.EventID(id[0], id[1], id[2], id[3]); again != got {
@@ -267,10 +274,7 @@ func TestHashModeLeavesNoAddressBehind(t *testing.T) {
 				t.Fatalf("got %+v", out.DeadLetters)
 			}
 			e := out.Events[0].Event
-			published := string(e.AppendJSON(nil)) + e.Key() + e.RecipientKey() + e.EventKey()
-			for _, h := range e.AppendHeaders(nil, event.Stamp{}) {
-				published += string(h.Value)
-			}
+			published := string(e.AppendJSON(nil)) + e.Key() + e.RecipientKey() + e.EventKey() + text(e.AppendHeaders(nil, event.Stamp{}))
 			for _, canary := range []string{"canary", "second@"} {
 				if strings.Contains(strings.ToLower(published), canary) {
 					t.Errorf("pepper %q: %q is left behind in %s", pepper, canary, published)
@@ -300,6 +304,15 @@ func TestHashModeKeepsTheKey(t *testing.T) {
 	if hashed.RecipientKey() != hashed.RecipientHash {
 		t.Errorf("got recipient key %q, want the hash", hashed.RecipientKey())
 	}
+}
+
+// text returns headers as lines.
+func text(headers []event.Header) string {
+	var b strings.Builder
+	for _, h := range headers {
+		b.WriteString("\n" + h.Key + "=" + string(h.Value))
+	}
+	return b.String()
 }
 
 // deadLetterRecord is the documented form of a dead letter.
@@ -367,10 +380,7 @@ func TestDeadLetterRecord(t *testing.T) {
 func TestRawRecord(t *testing.T) {
 	s, v := secretive()
 	rec := normalize.RawRecord(s, v, "raw-1")
-	var got []string
-	for _, h := range rec.Headers {
-		got = append(got, h.Key+"="+string(h.Value))
-	}
+	got := strings.Split(text(rec.Headers), "\n")[1:]
 	want := []string{
 		"provider=jetemail", "source=jet-prod", "id=raw-1", "method=POST", "content-type=application/json", "remote-address=2001:db8::7",
 		"received_at=2025-11-28T06:29:58.113Z", "mapper-version=4", "auth=assumed", "query=campaign=w&campaign=x&email=a%40example.com",
@@ -389,10 +399,7 @@ func TestNoSecretIsStored(t *testing.T) {
 	raw := normalize.RawRecord(s, v, "raw-1")
 	dead := (&normalize.DeadLetter{Index: -1}).Record(s, v, "raw-1")
 	for _, rec := range []normalize.Record{raw, dead} {
-		all := rec.Key + string(rec.Value)
-		for _, h := range rec.Headers {
-			all += "\n" + h.Key + ": " + string(h.Value)
-		}
+		all := rec.Key + string(rec.Value) + text(rec.Headers)
 		if strings.Contains(all, "canary") {
 			t.Errorf("a secret is stored: %s", all)
 		}

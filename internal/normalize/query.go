@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
 )
 
@@ -21,7 +22,8 @@ type parameter struct {
 }
 
 // pickQuery returns the allow-listed parameters that have a value, in the order
-// of the configuration. Of a repeated parameter the first value counts.
+// of the configuration. Of a repeated parameter the first value counts. In hash
+// mode the parameter that names the recipient is no metadata.
 func pickQuery(s *Source, query url.Values) []parameter {
 	if len(query) == 0 {
 		return nil
@@ -30,7 +32,7 @@ func pickQuery(s *Source, query url.Values) []parameter {
 	for _, name := range allowedQuery(s) {
 		if value := query.Get(name); value != "" {
 			p := parameter{name: name, value: value, recipient: name == s.QueryRecipient}
-			p.metadata = slices.Contains(s.QueryMetadata, name)
+			p.metadata = slices.Contains(s.QueryMetadata, name) && (!p.recipient || !s.HashRecipient)
 			picked = append(picked, p)
 		}
 	}
@@ -81,18 +83,9 @@ func freeName(taken map[string]string, p parameter) string {
 // forgets to escape the plus of joe+shop@example.com, which then reads as a
 // space; an address without quotes holds no space, so it is put back.
 func queryAddress(value string) string {
-	address := bareAddress(value)
+	address := provider.Address(strings.TrimSpace(value))
 	if strings.Contains(address, "@") && !strings.Contains(address, `"`) {
 		address = strings.ReplaceAll(address, " ", "+")
 	}
 	return address
-}
-
-// bareAddress strips white space and a display name.
-func bareAddress(value string) string {
-	value = strings.TrimSpace(value)
-	if open := strings.LastIndexByte(value, '<'); open >= 0 && strings.HasSuffix(value, ">") {
-		return strings.TrimSpace(value[open+1 : len(value)-1])
-	}
-	return value
 }

@@ -1,7 +1,7 @@
 package normalize
 
 import (
-	"crypto/hmac" //nolint:depguard // recipient_hash is a keyed pseudonym, not a proof of origin
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"

@@ -35,7 +35,7 @@ func RawKey(s *Source, rawID string) string { return s.Name + "/" + rawID }
 // each as "http-" and its name in lower case. What is not known is left out.
 func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
 	r := v.Request()
-	var h headerList
+	h := make(headerList, 0, 12+len(r.Header))
 	h.add("provider", s.Provider)
 	h.add("source", s.Name)
 	h.add("id", rawID)

@@ -18,7 +18,7 @@ const Schema = "email-event/1"
 
 // Event is one thing that became of one message. An empty field is absent:
 // the JSON form never holds null, "" or 0. Fields are in the order of the JSON form.
-type Event struct {
+type Event struct { //nolint:recvcheck // MarshalJSON also serves an Event that is not addressable
 	Schema    string    `json:"schema"`    // always Schema
 	ID        string    `json:"id"`        // 32 lower-case hex digits, equal on every retry and replay of the event
 	Type      Type      `json:"type"`      // canonical type

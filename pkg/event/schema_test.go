@@ -25,7 +25,7 @@ import (
 // the event; every keyword of the schema and every rule of Validate is broken
 // at least once.
 
-func compiled(t testing.TB) *jsonschema.Schema {
+func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemas.Event()))
 	if err != nil {
@@ -139,10 +139,10 @@ func TestValidateAndSchemaAgreeOnLengths(t *testing.T) {
 	full := eventtest.Full()
 	for path, f := range textFields(&full) {
 		was := *f.field
-		if *f.field = long(f.limit); full.Validate() != nil {
-			t.Errorf("%s: %d characters are refused: %v", path, f.limit, full.Validate())
+		*f.field = long(f.limit)
+		if _, byCode := agree(t, s, &full); byCode != nil {
+			t.Errorf("%s: %d characters are refused: %v", path, f.limit, byCode)
 		}
-		agree(t, s, &full)
 		*f.field = long(f.limit + 1)
 		if _, byCode := agree(t, s, &full); byCode == nil || byCode.Error() != "event: "+path+" is too long" {
 			t.Errorf("%s: %d characters: got %v", path, f.limit+1, byCode)
@@ -286,13 +286,11 @@ func wrongTypes(t *testing.T, s *jsonschema.Schema, broken map[event.Problem]int
 // field must be the only one.
 func note(t *testing.T, broken map[event.Problem]int, keywords map[string]bool, bySchema, byCode error, field string) {
 	t.Helper()
-	var invalid *event.InvalidError
-	var found *jsonschema.ValidationError
-	if errors.As(bySchema, &found) {
+	if found, ok := errors.AsType[*jsonschema.ValidationError](bySchema); ok {
 		leaves(found, keywords)
 	}
-	errors.As(byCode, &invalid)
-	if invalid == nil {
+	invalid, ok := errors.AsType[*event.InvalidError](byCode)
+	if !ok {
 		if field != "" {
 			t.Errorf("%s: broken, but valid", field)
 		}
@@ -451,8 +449,17 @@ func mutate(t *rapid.T, doc map[string]any) {
 	values := []any{
 		nil, "", "x", 0, 1, 250, 600, 2.5, true, false, "bounced", "unknown", "delivery", "inbound", "hard", "spam", "5.1.1", "9.1.1",
 		"2025-11-28T06:29:57Z", "2025-11-28T06:29:57.123456789Z", "2025-11-28T06:29:57+01:00", "2025-13-28T06:29:57Z", "1999-12-31T23:59:59Z",
-		"2025-11-28 06:29:57Z", []any{}, []any{"a"}, []any{""}, []any{1}, map[string]any{}, map[string]any{"a": "b"}, map[string]any{"class": "soft"},
-		map[string]any{"code": 550}, map[string]any{"reason": "spam"}, strings.Repeat("a", 32), strings.Repeat("0", 64),
+		"2025-11-28 06:29:57Z",
+		[]any{},
+		[]any{"a"},
+		[]any{""},
+		[]any{1},
+		map[string]any{},
+		map[string]any{"a": "b"},
+		map[string]any{"class": "soft"},
+		map[string]any{"code": 550},
+		map[string]any{"reason": "spam"},
+		strings.Repeat("a", 32), strings.Repeat("0", 64),
 	}
 	target := doc
 	if inner, ok := doc[rapid.SampledFrom(names).Draw(t, "object")].(map[string]any); ok {
@@ -469,8 +476,8 @@ func mutate(t *rapid.T, doc map[string]any) {
 func TestValidateNamesEveryProblemAndNoValue(t *testing.T) {
 	e := event.Event{Provider: "canary@example.com", Type: "canary", SMTP: &event.SMTP{Code: 99, Enhanced: "canary"}, Tags: []string{""}}
 	err := e.Validate()
-	var invalid *event.InvalidError
-	if !errors.As(err, &invalid) || len(invalid.Problems) < 9 {
+	invalid, ok := errors.AsType[*event.InvalidError](err)
+	if !ok || len(invalid.Problems) < 9 {
 		t.Fatalf("got %v, want all problems at once", err)
 	}
 	if strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), "; smtp.code must be 200 to 599; ") {

@@ -27,7 +27,7 @@ func NewTime(t time.Time, digits int) Time {
 	for range digits {
 		unit /= 10
 	}
-	return Time{t: t.UTC().Truncate(unit), digits: uint8(digits)} //nolint:gosec // 0 to 9
+	return Time{t: t.UTC().Truncate(unit), digits: uint8(digits)}
 }
 
 // errTime is wrapped by ParseTime's error, which does not show the text: it may
@@ -100,7 +100,7 @@ func appendPadded(dst []byte, n, width int) []byte {
 		return strconv.AppendInt(dst, int64(n), 10)
 	}
 	for limit /= 10; limit > 0; limit /= 10 {
-		dst = append(dst, byte('0'+n/limit%10)) //nolint:gosec // one digit
+		dst = append(dst, byte('0'+n/limit%10))
 	}
 	return dst
 }
