@@ -44,7 +44,7 @@ type Server struct {
 	MaxBodyBytes      int64          `yaml:"max_body_bytes"`      // as received
 	MaxInflatedBytes  int64          `yaml:"max_inflated_bytes"`  // after gzip
 	MaxBufferedBytes  int64          `yaml:"max_buffered_bytes"`  // bodies held in memory at once, all requests together
-	MaxConcurrent     int            `yaml:"max_concurrent"`      // requests in progress; beyond it 503 before the body is read
+	MaxConcurrent     int            `yaml:"max_concurrent"`      // requests in progress; beyond it 429 before the body is read
 	MaxConnections    int            `yaml:"max_connections"`     // open connections
 	MaxHeaderBytes    int            `yaml:"max_header_bytes"`    // request line and headers
 	ReadHeaderTimeout time.Duration  `yaml:"read_header_timeout"` // slow headers

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -67,7 +69,11 @@ func (d *decoder) unknown(e entry, t reflect.Type, path string) {
 	if plainKey.MatchString(e.key) {
 		message = fmt.Sprintf("unknown key %q", e.key)
 	}
-	d.problems.Add(keyPath(path, e.key), e.place, message, didYouMean(e.key, keysOf(t)))
+	hint := didYouMean(e.key, keysOf(t))
+	if home := homeOf(e.key); home != "" && nearest(e.key, keysOf(t)) == "" {
+		hint = "that key belongs to " + home
+	}
+	d.problems.Add(keyPath(path, e.key), e.place, message, hint)
 }
 
 func (d *decoder) options(n *node, v reflect.Value, path string) {
@@ -238,7 +244,10 @@ func intParser(path string) func(string) (int, error) {
 	if strings.HasSuffix(path, "_bytes") {
 		return func(s string) (int, error) {
 			n, err := parseSize(s)
-			return int(n), err
+			if err == nil && n > math.MaxInt32 {
+				err = errors.New("the size is too large: the most here is just under 2GiB")
+			}
+			return int(n), err //nolint:gosec // bounded above
 		}
 	}
 	return parseInt

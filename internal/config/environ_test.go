@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +147,7 @@ func valueFor(t *testing.T, l leaf, text string) (string, any) {
 	case reflect.TypeFor[int64]():
 		return "32MiB", int64(32 << 20)
 	case reflect.TypeFor[bool]():
-		return fmt.Sprint(flip), flip
+		return strconv.FormatBool(flip), flip
 	case reflect.TypeFor[*bool]():
 		return "true", &flip
 	case reflect.TypeFor[time.Duration]():

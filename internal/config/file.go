@@ -32,7 +32,7 @@ func (r *reader) read(data []byte) *node {
 	root := &node{kind: kindGroup, place: r.file}
 	r.lines = strings.Split(string(data), "\n")
 	if len(data) > maxFileBytes {
-		r.problems.Add("", r.file, fmt.Sprintf("the file is larger than %s", formatSize(maxFileBytes)), "")
+		r.problems.Add("", r.file, "the file is larger than "+formatSize(maxFileBytes), "")
 		return nil
 	}
 	if !utf8.Valid(data) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ func Load(o Options) (*Config, error) {
 	if err := l.problems.Err(); err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(l.cfg.Notices, compareNatural)
 	return l.cfg, nil
 }
 

@@ -35,6 +35,30 @@ func keysOf(t reflect.Type) []string {
 	return keys
 }
 
+// homeOf returns the group that has the key, if it is exactly one.
+func homeOf(key string) string {
+	home, count := "", 0
+	var walk func(t reflect.Type, path string)
+	walk = func(t reflect.Type, path string) {
+		for _, f := range fields(t) {
+			if f.key == key && path != "" {
+				home, count = path, count+1
+			}
+			switch {
+			case isGroup(f.typ):
+				walk(f.typ, keyPath(path, f.key))
+			case f.typ.Kind() == reflect.Slice && isGroup(f.typ.Elem()):
+				walk(f.typ.Elem(), keyPath(path, f.key)+"[]")
+			}
+		}
+	}
+	walk(reflect.TypeFor[Config](), "")
+	if count != 1 {
+		return ""
+	}
+	return home
+}
+
 // isGroup reports whether t is a group of keys and not a value.
 func isGroup(t reflect.Type) bool {
 	values := []reflect.Type{reflect.TypeFor[time.Time](), reflect.TypeFor[netip.Prefix]()}

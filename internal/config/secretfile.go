@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -44,7 +43,7 @@ func (l *loader) secretFiles() {
 		case *s.file == "":
 		case *s.value != "":
 			l.failed[at] = true
-			l.problems.Add(at, l.cfg.Place(at), fmt.Sprintf("both %s and %s are given", s.key, s.fileKey), "give one of them")
+			l.problems.Add(at, l.cfg.Place(at), "both "+s.key+" and "+s.fileKey+" are given", "give one of them")
 		default:
 			l.secretFile(s, at)
 		}
@@ -58,15 +57,15 @@ func (l *loader) secretFile(s secretKey, at string) {
 	}
 	data, err := l.read(*s.file)
 	if err != nil {
-		fail(fmt.Sprintf("cannot read the secret file %s: %s", *s.file, plainError(err)), "")
+		fail("cannot read the secret file "+*s.file+": "+plainError(err), "")
 		return
 	}
 	text := strings.TrimSpace(string(data))
 	switch {
 	case text == "":
-		fail(fmt.Sprintf("the secret file %s is empty", *s.file), "")
+		fail("the secret file "+*s.file+" is empty", "")
 	case len(data) > maxSecretBytes:
-		fail(fmt.Sprintf("the secret file %s is larger than %s", *s.file, formatSize(maxSecretBytes)), "")
+		fail("the secret file "+*s.file+" is larger than "+formatSize(maxSecretBytes), "")
 	default:
 		*s.value = Secret(text)
 		l.checkMode(*s.file, at)
@@ -80,7 +79,7 @@ func (l *loader) checkMode(file, at string) {
 	}
 	info, err := os.Stat(file)
 	if err == nil && info.Mode().Perm()&0o004 != 0 {
-		l.cfg.notice(at, fmt.Sprintf("everybody on this machine may read the secret file %s; chmod 600 it", file))
+		l.cfg.notice(at, "everybody on this machine may read the secret file "+file+"; chmod 600 it")
 	}
 }
 

@@ -49,7 +49,7 @@ func (v *validator) oneOf(path, what, value string, known ...string) bool {
 // atLeast checks the lower bound of a number.
 func (v *validator) atLeast(path string, got, least int64, show string) {
 	if got < least {
-		v.bad(path, fmt.Sprintf("must be at least %s", show), "")
+		v.bad(path, "must be at least "+show, "")
 	}
 }
 

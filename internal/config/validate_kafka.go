@@ -28,9 +28,23 @@ func (v *validator) kafka() {
 	}
 }
 
-// brokers checks the addresses, and that it is clear which broker is meant: the
-// one inside the process is never chosen silently on a public address.
+// brokers checks the addresses of the cluster.
 func (v *validator) brokers(k *Kafka) {
+	v.brokerChoice(k)
+	seen := map[string]bool{}
+	for i, broker := range k.Brokers {
+		path := indexPath("kafka.brokers", i)
+		v.broker(path, broker)
+		if seen[broker] && broker != "" {
+			v.bad(path, v.value(path, broker)+"the broker is named twice", "")
+		}
+		seen[broker] = true
+	}
+}
+
+// brokerChoice checks that it is clear which broker is meant: the one inside the
+// process is never chosen silently on a public address.
+func (v *validator) brokerChoice(k *Kafka) {
 	enabled := k.Embedded.Enabled
 	switch {
 	case len(k.Brokers) > 0 && enabled != nil && *enabled:
@@ -40,15 +54,6 @@ func (v *validator) brokers(k *Kafka) {
 	case len(k.Brokers) == 0 && enabled == nil && v.validAddress(v.cfg.Server.Listen) && !isLoopback(v.cfg.Server.Listen):
 		v.bad("kafka.brokers", "is empty, which selects the embedded broker only while server.listen is a loopback address",
 			"name the cluster's brokers, or write kafka.embedded.enabled: true")
-	}
-	seen := map[string]bool{}
-	for i, broker := range k.Brokers {
-		path := indexPath("kafka.brokers", i)
-		v.broker(path, broker)
-		if seen[broker] && broker != "" {
-			v.bad(path, v.value(path, broker)+"the broker is named twice", "")
-		}
-		seen[broker] = true
 	}
 }
 
