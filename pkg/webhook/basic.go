@@ -22,13 +22,13 @@ func buildBasic(cfg Config, rep *report) Verifier {
 // logins checks the secrets of type basic.
 func (r *report) logins(cfg Config) staticKeys {
 	r.secretIDs(cfg.Secrets)
-	var keys staticKeys
+	keys := make(staticKeys, len(cfg.Secrets))
 	for i, s := range cfg.Secrets {
 		r.login(i, s)
-		keys = append(keys, staticKey{
+		keys[i] = staticKey{
 			id: s.ID, life: lifetime{s.NotAfter},
 			user: sha256.Sum256([]byte(s.Username)), value: sha256.Sum256(s.Password),
-		})
+		}
 	}
 	return keys
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -22,8 +23,8 @@ func ClientIP(remoteAddr string, xff []string, trusted []netip.Prefix) netip.Add
 	for i, p := range trusted {
 		networks[i] = unmapPrefix(p)
 	}
-	for i := len(xff) - 1; i >= 0; i-- {
-		for rest, more := xff[i], true; more; {
+	for _, list := range slices.Backward(xff) {
+		for rest, more := list, true; more; {
 			if !contains(networks, client) {
 				return client
 			}

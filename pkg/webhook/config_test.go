@@ -164,7 +164,7 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bytesOf := fmt.Sprint([]byte(canary)[:8])
+	bytesOf := fmt.Sprintf("%d", []byte(canary)[:8])
 	for _, x := range []any{secret, &secret, cfg, &cfg, cfg.Secrets, v} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			got := fmt.Sprintf(verb, x)

@@ -33,8 +33,7 @@ func ExampleVerify() {
 
 	request.Body = []byte(`{"id":"evt_01","type":"outbound.bounced"}`)
 	_, err = webhook.Verify(verifier, request)
-	var refused *webhook.RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*webhook.RefusedError](err); ok {
 		fmt.Println(refused.Reason)
 	}
 	// Output:
@@ -48,8 +47,7 @@ func ExampleNew() {
 		Type: "hmac", Header: "X-Signature", Template: "{timestamp}.{bdoy}",
 		Secrets: []webhook.Secret{{ID: "a", Value: []byte("changeme")}},
 	})
-	var problems *webhook.ConfigError
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[*webhook.ConfigError](err); ok {
 		for _, p := range problems.Problems {
 			fmt.Println(p)
 		}

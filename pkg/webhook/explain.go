@@ -81,21 +81,21 @@ func (e *explanation) note(format string, args ...any) {
 // verdict appends what Verify says.
 func (e *explanation) verdict(v Verifier) {
 	proof, err := v.verify(e.req)
-	var refused *RefusedError
 	switch {
 	case err == nil && proof.KeyID != "":
 		e.add("verdict", OutcomeOK, "proven by secret %q", proof.KeyID)
 	case err == nil:
 		e.add("verdict", OutcomeOK, "accepted")
-	case errors.As(err, &refused):
-		e.add("verdict", OutcomeFailed, "refused: %s", refused.Reason)
+	default:
+		if refused, ok := errors.AsType[*RefusedError](err); ok {
+			e.add("verdict", OutcomeFailed, "refused: %s", refused.Reason)
+		}
 	}
 }
 
 // refusal appends why a proof could not be tried.
 func (e *explanation) refusal(err error) {
-	var refused *RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		e.add(refused.Where, OutcomeFailed, "%s: %s", refused.Reason, refused.Hint)
 	}
 }

@@ -73,13 +73,19 @@ func TestExplainNearMisses(t *testing.T) {
 		{"no prefix", webhook.Config{Type: "hmac", Header: "X-Webhook-Signature", Secrets: one(testSecret)}, signed, "type jetemail"},
 		{"other header", jetemail(testSecret), header("X-Hub-Signature", "x"), "header X-Hub-Signature"},
 		{"Standard Webhooks", jetemail(testStandard), standard, "type standard_webhooks"},
-		{"other algorithm", webhook.Config{Type: "hmac", Header: "X-Sig", Secrets: one(testSecret)},
-			request("X-Sig", "qwGEijpLDum768HjcjtApUEwkag="), "algorithm sha1, encoding base64"},
+		{
+			"other algorithm",
+			webhook.Config{Type: "hmac", Header: "X-Sig", Secrets: one(testSecret)},
+			request("X-Sig", "qwGEijpLDum768HjcjtApUEwkag="), "algorithm sha1, encoding base64",
+		},
 		{"case of a token", bearer, request("Authorization", "Bearer "+strings.ToUpper(testSecret)), "upper and lower case"},
 		{"white space in a token", bearer, request("Authorization", "Bearer "+testSecret+" "), "but for white space"},
 		{"wrong password", basic.cfg, request("Authorization", "Basic aG9va3M6eA=="), "the password is not"},
-		{"word before a token", webhook.Config{Type: "header", Header: "Authorization", Secrets: one(testSecret)},
-			request("Authorization", "Token "+testSecret), "after the first word"},
+		{
+			"word before a token",
+			webhook.Config{Type: "header", Header: "Authorization", Secrets: one(testSecret)},
+			request("Authorization", "Token "+testSecret), "after the first word",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := told(webhook.Explain(c.cfg, c.req))

@@ -38,12 +38,12 @@ type listing struct {
 // newListing separates signatures by commas and spaces, but not by what the
 // prefix itself holds.
 func newListing(prefix string) listing {
-	var separators string
-	for _, c := range []string{",", " ", "\t"} {
-		if !strings.Contains(prefix, c) {
-			separators += c
+	separators := strings.Map(func(c rune) rune {
+		if strings.ContainsRune(prefix, c) {
+			return -1
 		}
-	}
+		return c
+	}, ", \t")
 	return listing{prefix: prefix, separators: separators}
 }
 

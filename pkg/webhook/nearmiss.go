@@ -215,10 +215,11 @@ func templates(l layout, c Config) []Config {
 	if id == "" && strings.HasSuffix(l.signature, "-Signature") {
 		id = strings.TrimSuffix(l.signature, "Signature") + "Id"
 	}
-	var all []Config
-	for _, template := range []string{
+	usual := []string{
 		"{body}", "{url}{body}", "{timestamp}.{body}", "{timestamp}{body}", "{timestamp}:{body}", "v0:{timestamp}:{body}", "{id}.{timestamp}.{body}",
-	} {
+	}
+	all := make([]Config, 0, len(usual))
+	for _, template := range usual {
 		w := c
 		w.Template = template
 		if strings.Contains(template, "{timestamp}") {

@@ -153,7 +153,7 @@ func FuzzVerifyStandardWebhooks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, ts, sig string, body []byte) {
 		r := webhook.Request{Header: http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {ts}, "Webhook-Signature": {sig}}, Body: body, ReceivedAt: signedAt}
 		var sums [][]byte
-		for _, item := range strings.Split(sig, " ") {
+		for item := range strings.SplitSeq(sig, " ") {
 			if sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(item, "v1,")); err == nil {
 				sums = append(sums, sum)
 			}

@@ -51,8 +51,10 @@ func refuse(scheme string, reason Reason, where, hint string) *RefusedError {
 // noMatch is the refusal of a well-formed proof that fits no secret; active
 // says whether there was one to try.
 func noMatch(scheme, where string, active bool) *RefusedError {
-	e := &RefusedError{Scheme: scheme, Reason: ReasonMismatch, Where: where, Complete: true,
-		Hint: "it fits none of the configured secrets; try: postrider verify"}
+	e := &RefusedError{
+		Scheme: scheme, Reason: ReasonMismatch, Where: where, Complete: true,
+		Hint: "it fits none of the configured secrets; try: postrider verify",
+	}
 	if !active {
 		e.Reason, e.Hint = ReasonNoSecret, "every configured secret has ended or there is none; add the current one"
 	}

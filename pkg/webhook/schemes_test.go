@@ -64,28 +64,45 @@ func goodCases() []goodCase {
 	stamped := []string{"X-Sig", "v1=be7e365e035e54ada21077342e33432e2bf9741c46ca4adc28f9ddc3258ddbfe", "X-Time", "1790000000", "X-Id", "id-9"}
 	withURL := request(stamped...)
 	withURL.URL = "https://hooks.example.com/x?a=1"
-	inPath, inQuery, inBoth := request(), request(), request()
+	inPath, inQuery := request(), request()
 	inPath.PathToken = "tok-5d41402abc4b2a76b9719d911017c592"
 	inQuery.Query = url.Values{"token": {"tok-5d41402abc4b2a76b9719d911017c592"}, "campaign": {"spring"}}
-	inBoth.PathToken, inBoth.Query = inPath.PathToken, inQuery.Query
 	tokens := webhook.Config{Type: "token", Secrets: one(inPath.PathToken)}
 	standard := webhook.Config{Type: "standard_webhooks", Secrets: one(testStandard)}
 	const standardSig = "v1,Z1dPprpisbs90pWQfayzDZF2xd8YlGycsejICHTED1M="
 
 	return []goodCase{
-		{"jetemail", webhook.Config{Type: "jetemail", Secrets: one(testSecret)},
-			request("X-Webhook-Signature", "sha256="+sumSHA256, "X-Webhook-ID", "evt", "X-Webhook-Timestamp", "1"), time.Time{}},
+		{
+			"jetemail",
+			webhook.Config{Type: "jetemail", Secrets: one(testSecret)},
+			request("X-Webhook-Signature", "sha256="+sumSHA256, "X-Webhook-ID", "evt", "X-Webhook-Timestamp", "1"),
+			time.Time{},
+		},
 		{"hmac sha256", webhook.Config{Type: "hmac", Header: "x-sig", Secrets: one(testSecret)}, request("X-Sig", sumSHA256), time.Time{}},
-		{"hmac sha1", webhook.Config{Type: "hmac", Header: "X-Sig", Algorithm: "sha1", Encoding: "base64", Secrets: one(testSecret)},
-			request("X-Sig", "qwGEijpLDum768HjcjtApUEwkag="), time.Time{}},
-		{"hmac sha512", webhook.Config{Type: "hmac", Header: "X-Sig", Algorithm: "sha512", Encoding: "base64", Prefix: "sha512 ", Secrets: one(testSecret)},
-			request("X-Sig", "sha512 cczJqgiimhEnbT2+SITfn+npDhQuknF44Me/79mhyMRe6HxxV2n4sADLXBEDU7wO1XexXQmJLD/k98RGza8y+Q=="), time.Time{}},
-		{"hmac template", webhook.Config{Type: "hmac", Header: "X-Sig", Prefix: "v1=", Timestamp: "X-Time", IDHeader: "X-Id",
-			Template: "v0:{timestamp}:{url}|{id}|{body}", Secrets: one(testSecret)}, withURL, signedAt},
+		{
+			"hmac sha1",
+			webhook.Config{Type: "hmac", Header: "X-Sig", Algorithm: "sha1", Encoding: "base64", Secrets: one(testSecret)},
+			request("X-Sig", "qwGEijpLDum768HjcjtApUEwkag="),
+			time.Time{},
+		},
+		{
+			"hmac sha512",
+			webhook.Config{Type: "hmac", Header: "X-Sig", Algorithm: "sha512", Encoding: "base64", Prefix: "sha512 ", Secrets: one(testSecret)},
+			request("X-Sig", "sha512 cczJqgiimhEnbT2+SITfn+npDhQuknF44Me/79mhyMRe6HxxV2n4sADLXBEDU7wO1XexXQmJLD/k98RGza8y+Q=="),
+			time.Time{},
+		},
+		{"hmac template", webhook.Config{
+			Type: "hmac", Header: "X-Sig", Prefix: "v1=", Timestamp: "X-Time", IDHeader: "X-Id",
+			Template: "v0:{timestamp}:{url}|{id}|{body}", Secrets: one(testSecret),
+		}, withURL, signedAt},
 		{"standard webhooks", standard, request("webhook-id", "msg_ours1", "webhook-timestamp", "1790000000", "webhook-signature", standardSig), signedAt},
 		{"svix", standard, request("svix-id", "msg_ours1", "svix-timestamp", "1790000000", "svix-signature", standardSig), signedAt},
-		{"basic", webhook.Config{Type: "basic", Secrets: []webhook.Secret{{ID: "2026-11", Username: "hooks", Password: []byte("pass:word with spaces ü")}}},
-			request("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("hooks:pass:word with spaces ü"))), time.Time{}},
+		{
+			"basic",
+			webhook.Config{Type: "basic", Secrets: []webhook.Secret{{ID: "2026-11", Username: "hooks", Password: []byte("pass:word with spaces ü")}}},
+			request("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("hooks:pass:word with spaces ü"))),
+			time.Time{},
+		},
 		{"bearer", webhook.Config{Type: "bearer", Secrets: one(testSecret)}, request("Authorization", "bearer "+testSecret), time.Time{}},
 		{"header", webhook.Config{Type: "header", Header: "x-shop-token", Secrets: one(testSecret)}, request("X-Shop-Token", testSecret), time.Time{}},
 		{"token in path", tokens, inPath, time.Time{}},

@@ -21,8 +21,10 @@ func buildStandard(cfg Config, rep *report) Verifier {
 			{signature: "Svix-Signature", timestamp: "Svix-Timestamp", id: "Svix-Id"},
 		},
 		parts: []part{
-			{kind: partID}, {kind: partLiteral, text: "."},
-			{kind: partTimestamp}, {kind: partLiteral, text: "."},
+			{kind: partID},
+			{kind: partLiteral, text: "."},
+			{kind: partTimestamp},
+			{kind: partLiteral, text: "."},
 			{kind: partBody},
 		},
 		list:      listing{prefix: "v1,", separators: " "},

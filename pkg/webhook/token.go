@@ -2,7 +2,7 @@ package webhook
 
 import (
 	"crypto/subtle"
-	"net/url"
+	"maps"
 	"time"
 )
 
@@ -61,18 +61,9 @@ func (v *token) read(r *Request) (value, where string, err error) {
 // else into the path.
 func (v *token) sign(s Secret, r *Request, _ time.Time) {
 	if r.Query.Get(tokenParameter) != "" && r.PathToken == "" {
-		r.Query = cloneQuery(r.Query)
+		r.Query = maps.Clone(r.Query) // the caller's stays as it was
 		r.Query.Set(tokenParameter, string(s.Value))
 		return
 	}
 	r.PathToken = string(s.Value)
-}
-
-// cloneQuery copies a query so that the caller's stays as it was.
-func cloneQuery(q url.Values) url.Values {
-	c := make(url.Values, len(q))
-	for name, values := range q {
-		c[name] = values
-	}
-	return c
 }
