@@ -77,32 +77,40 @@ func (t Time) Plausible() bool {
 func (t Time) Append(dst []byte) []byte {
 	year, month, day := t.t.Date()
 	hour, minute, second := t.t.Clock()
-	dst = appendPadded(dst, year, 4)
-	dst = appendPadded(append(dst, '-'), int(month), 2)
-	dst = appendPadded(append(dst, '-'), day, 2)
-	dst = appendPadded(append(dst, 'T'), hour, 2)
-	dst = appendPadded(append(dst, ':'), minute, 2)
-	dst = appendPadded(append(dst, ':'), second, 2)
+	dst = appendYear(dst, year)
+	dst = append2(append(dst, '-'), int(month))
+	dst = append2(append(dst, '-'), day)
+	dst = append2(append(dst, 'T'), hour)
+	dst = append2(append(dst, ':'), minute)
+	dst = append2(append(dst, ':'), second)
 	if t.digits > 0 {
-		dst = appendPadded(append(dst, '.'), t.t.Nanosecond(), maxDigits)
-		dst = dst[:len(dst)-maxDigits+int(t.digits)]
+		dst = appendFraction(append(dst, '.'), t.t.Nanosecond(), t.digits)
 	}
 	return append(dst, 'Z')
 }
 
-// appendPadded appends n with at least width digits.
-func appendPadded(dst []byte, n, width int) []byte {
-	limit := 1
-	for range width {
-		limit *= 10
+// appendYear appends four digits; a year that has more of them, or a sign, is
+// written as it is, and Validate refuses it.
+func appendYear(dst []byte, year int) []byte {
+	if year < 0 || year > 9999 {
+		return strconv.AppendInt(dst, int64(year), 10)
 	}
-	if n < 0 || n >= limit {
-		return strconv.AppendInt(dst, int64(n), 10)
+	return append2(append2(dst, year/100), year%100)
+}
+
+// append2 appends n, 0 to 99, with two digits.
+func append2(dst []byte, n int) []byte {
+	return append(dst, byte('0'+n/10), byte('0'+n%10))
+}
+
+// appendFraction appends the first digits of a second's fraction.
+func appendFraction(dst []byte, nanos int, digits uint8) []byte {
+	var all [maxDigits]byte
+	for i := maxDigits - 1; i >= 0; i-- {
+		all[i] = byte('0' + nanos%10)
+		nanos /= 10
 	}
-	for limit /= 10; limit > 0; limit /= 10 {
-		dst = append(dst, byte('0'+n/limit%10))
-	}
-	return dst
+	return append(dst, all[:digits]...)
 }
 
 // String returns the RFC 3339 form in UTC, "" if absent.
