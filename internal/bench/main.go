@@ -1,0 +1,139 @@
+// Command bench measures the receiver from outside, as a provider meets it:
+// signed webhooks over HTTP into the real binary, acknowledged by a broker.
+//
+//	go run ./internal/bench
+//
+// builds postrider, runs it on the embedded broker with and without synchronous
+// writes, and beside it a bare Echo handler as the yardstick of what this
+// machine can do; it puts the same load on each in turn and prints a table.
+// With -brokers host:port it measures on a real Kafka too. Numbers of different
+// runs do not compare, because the machine is never the same twice: the ratios
+// to the yardstick, and two binaries in one run (-compare), do.
+//
+// It ends with code 1 when a request was not answered 200, or when a receiver
+// did not count as many events published as requests answered.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// errUnsound says that the numbers are not to be believed.
+var errUnsound = errors.New("bench: not every request was answered and published; see the report")
+
+// run is main with the process as values; it returns the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	o, err := parseOptions(args, errOut)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintln(errOut, err)
+		return 2
+	}
+	if o.role == echoRole {
+		err = serveEcho(ctx, o.readyFile, in)
+	} else {
+		err = benchmark(ctx, o, args, out, errOut)
+	}
+	if err != nil {
+		fmt.Fprintln(errOut, err)
+		return 1
+	}
+	return 0
+}
+
+// benchmark is a whole run: build, start, measure, stop, report.
+func benchmark(ctx context.Context, o options, args []string, out, progress io.Writer) (err error) {
+	dir, err := os.MkdirTemp(o.dir, "postrider-bench-")
+	if err != nil {
+		return fmt.Errorf("bench: temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r := &report{Command: strings.TrimSpace("go run ./internal/bench " + strings.Join(args, " ")), Commit: commit(ctx), Machine: thisMachine(o.dir)}
+	r.Notes = notes(o, r.Machine)
+	if r.Measurements, err = measureAll(ctx, o, dir, progress); err != nil {
+		return err
+	}
+	r.Rows = rows(r.Measurements)
+	r.Marks = marks(r.Rows)
+	if err := r.write(out, o.output); err != nil {
+		return err
+	}
+	if !sound(r.Rows) {
+		return errUnsound
+	}
+	return nil
+}
+
+// measureAll starts the targets, runs the campaign and stops them.
+func measureAll(ctx context.Context, o options, dir string, progress io.Writer) (ms []measurement, err error) {
+	secret, prefix := "whsec_"+randomHex(), "bench-"+randomHex()[:8]
+	receivers, err := prepare(ctx, o, dir, secret, prefix, progress)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPool(o.pool, secret, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := startAll(ctx, o, dir, receivers)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stopAll(targets)) }()
+	return (&campaign{options: o, targets: targets, pool: p, progress: progress}).run(ctx)
+}
+
+// prepare builds the receiver if one is measured.
+func prepare(ctx context.Context, o options, dir, secret, prefix string, progress io.Writer) ([]receiver, error) {
+	if len(plan(o, "", secret, prefix)) == 0 {
+		return nil, nil
+	}
+	fmt.Fprintln(progress, "building postrider")
+	binary, err := build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return plan(o, binary, secret, prefix), nil
+}
+
+// randomHex is 32 random hexadecimal digits.
+func randomHex() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) //nolint:errcheck // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// commit names the checkout, "unknown" outside of one.
+func commit(ctx context.Context) string {
+	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	name := filepath.Base(strings.TrimSpace(string(head)))
+	if changes, err := exec.CommandContext(ctx, "git", "status", "--porcelain").Output(); err != nil || len(changes) > 0 {
+		name += ", with changes"
+	}
+	return name
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options is what the command line says.
+type options struct {
+	conns    []int
+	rounds   int
+	duration time.Duration
+	warmup   time.Duration
+	targets  []string
+	brokers  []string
+	compare  []labelled
+	pool     int
+	dir      string
+	output   string
+
+	role, readyFile string // of a child process
+}
+
+// labelled is a receiver's binary with the name its rows get.
+type labelled struct{ label, path string }
+
+// The values of -output.
+const (
+	outputText     = "text"
+	outputMarkdown = "markdown"
+	outputJSON     = "json"
+)
+
+// parseOptions reads the command line; usage and complaints go to w.
+func parseOptions(args []string, w io.Writer) (options, error) {
+	o := options{conns: []int{1, 16, 64, 256}}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(w)
+	f.Func("c", "numbers of `connections`, separated by commas (default 1,16,64,256)", func(s string) (err error) {
+		o.conns, err = parseCounts(s)
+		return err
+	})
+	f.IntVar(&o.rounds, "rounds", 3, "how often every pair of target and connections is measured, in turn")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "measured time of one measurement")
+	f.DurationVar(&o.warmup, "warmup", 500*time.Millisecond, "load before the measured time")
+	f.Func("targets", "`names` of echo, sync, nosync, kafka, separated by commas (default echo,sync,nosync; with -brokers kafka too)", func(s string) error {
+		o.targets = strings.Split(s, ",")
+		return nil
+	})
+	f.Func("brokers", "`host:port` of a real Kafka, several separated by commas; the topics are left there, with a retention of an hour", func(s string) error {
+		o.brokers = strings.Split(s, ",")
+		return nil
+	})
+	f.Func("compare", "`label=path` of another postrider binary to measure in the same run; may be repeated", func(s string) error {
+		label, path, ok := strings.Cut(s, "=")
+		if !ok || label == "" || path == "" {
+			return errors.New("want label=path")
+		}
+		o.compare = append(o.compare, labelled{label, path})
+		return nil
+	})
+	f.IntVar(&o.pool, "pool", 100_000, "requests signed beforehand; a measurement ends early when they are used up")
+	f.StringVar(&o.dir, "dir", os.TempDir(), "`folder` for the temporary data; its disk decides what synchronous writes cost")
+	f.StringVar(&o.output, "output", outputText, "form of the result: text, markdown or json")
+	f.StringVar(&o.role, "role", "", "for child processes")
+	f.StringVar(&o.readyFile, "ready", "", "for child processes")
+	if err := f.Parse(args); err != nil {
+		return o, fmt.Errorf("bench: %w", err)
+	}
+	if o.targets == nil {
+		o.targets = []string{targetEcho, targetSync, targetNoSync}
+		if o.brokers != nil {
+			o.targets = append(o.targets, targetKafka)
+		}
+	}
+	return o, o.check(f.Args())
+}
+
+// check refuses what makes no sense.
+func (o options) check(rest []string) error {
+	known := []string{targetEcho, targetSync, targetNoSync, targetKafka}
+	for _, t := range o.targets {
+		if !slices.Contains(known, t) {
+			return fmt.Errorf("bench: -targets: unknown target %q; choose from %s", t, strings.Join(known, ", "))
+		}
+	}
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("bench: unexpected argument %q", rest[0])
+	case slices.Contains(o.targets, targetKafka) && len(o.brokers) == 0:
+		return errors.New("bench: -targets: kafka needs -brokers")
+	case o.rounds < 1 || o.pool < 1 || o.duration <= 0 || o.warmup < 0:
+		return errors.New("bench: -rounds, -pool and -duration must be positive, -warmup not negative")
+	case !slices.Contains([]string{outputText, outputMarkdown, outputJSON}, o.output):
+		return fmt.Errorf("bench: -output: %q is none of text, markdown, json", o.output)
+	}
+	return nil
+}
+
+// parseCounts reads positive numbers separated by commas.
+func parseCounts(s string) ([]int, error) {
+	var counts []int
+	for part := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is no positive number", part)
+		}
+		counts = append(counts, n)
+	}
+	return counts, nil
+}
