@@ -86,11 +86,10 @@ type Coverage struct {
 	Time bool // the request carries a signed time, and an old one is refused
 }
 
-// Covers reports what requests proven by c are protected from; the zero
-// Coverage if c has problems.
+// Covers reports what requests proven by c are protected from. It does not
+// depend on the secrets; it is the zero Coverage if the type is unknown.
 func (c Config) Covers() Coverage {
-	v, err := New(c)
-	if m, ok := v.(interface{ covers() Coverage }); ok && err == nil {
+	if m, ok := build(c, &report{}).(interface{ covers() Coverage }); ok {
 		return m.covers()
 	}
 	return Coverage{}
