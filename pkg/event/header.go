@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"strconv"
 	"unicode/utf8"
 )
@@ -104,7 +105,15 @@ func (w *headers) bounce(e *Event) {
 // appendClean appends at most maxHeader bytes of s, whole characters, without
 // the characters that CloudEvents forbids in a string.
 func appendClean(dst []byte, s string) []byte {
-	limit := len(dst) + maxHeader
+	start := len(dst)
+	if len(s) <= maxHeader {
+		dst = append(dst, s...)
+		if added := dst[start:]; isPlain(added) && bytes.IndexByte(added, 0x7F) < 0 {
+			return dst
+		}
+		dst = dst[:start]
+	}
+	limit := start + maxHeader
 	for _, r := range s { // a byte that is not UTF-8 comes as U+FFFD
 		if forbidden(r) {
 			continue

@@ -95,6 +95,23 @@ func TestAppendJSONReplacesWhatIsNotUTF8(t *testing.T) {
 	}
 }
 
+func TestAppendStringEscapesAtEveryPlace(t *testing.T) {
+	for c := range 256 {
+		for at := range 18 {
+			in := []byte(strings.Repeat("~", 18))
+			in[at] = byte(c)
+			got := event.AppendString(nil, string(in))
+			var back string
+			if err := json.Unmarshal(got, &back); err != nil {
+				t.Fatalf("%q: %v", got, err)
+			}
+			if want := strings.ToValidUTF8(string(in), "\uFFFD"); back != want {
+				t.Errorf("byte %#x at %d: got %q, want %q", c, at, back, want)
+			}
+		}
+	}
+}
+
 func TestAppendJSONRaw(t *testing.T) {
 	tests := map[string]string{
 		" { \"a b\" : [ 1 , \"\\\" \\\\\" ] }\n": `{"a b":[1,"\" \\"]}`,

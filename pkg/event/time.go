@@ -3,7 +3,6 @@ package event
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -77,7 +76,10 @@ func (t Time) Plausible() bool {
 func (t Time) Append(dst []byte) []byte {
 	year, month, day := t.t.Date()
 	hour, minute, second := t.t.Clock()
-	dst = appendYear(dst, year)
+	if year < 0 || year > 9999 { // Validate refuses it
+		return t.t.AppendFormat(dst, time.RFC3339Nano)
+	}
+	dst = append2(append2(dst, year/100), year%100)
 	dst = append2(append(dst, '-'), int(month))
 	dst = append2(append(dst, '-'), day)
 	dst = append2(append(dst, 'T'), hour)
@@ -87,15 +89,6 @@ func (t Time) Append(dst []byte) []byte {
 		dst = appendFraction(append(dst, '.'), t.t.Nanosecond(), t.digits)
 	}
 	return append(dst, 'Z')
-}
-
-// appendYear appends four digits; a year that has more of them, or a sign, is
-// written as it is, and Validate refuses it.
-func appendYear(dst []byte, year int) []byte {
-	if year < 0 || year > 9999 {
-		return strconv.AppendInt(dst, int64(year), 10)
-	}
-	return append2(append2(dst, year/100), year%100)
 }
 
 // append2 appends n, 0 to 99, with two digits.

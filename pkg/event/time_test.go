@@ -34,8 +34,9 @@ func TestParseTimeKeepsTheDigitsSent(t *testing.T) {
 }
 
 func TestTimeIsWrittenAsTheStandardLibraryDoes(t *testing.T) {
+	// The years 0 to 9999: those that RFC 3339 can say.
 	rapid.Check(t, func(t *rapid.T) {
-		at := time.Unix(rapid.Int64Range(-70000000000, 270000000000).Draw(t, "second"), rapid.Int64Range(0, 999999999).Draw(t, "nano"))
+		at := time.Unix(rapid.Int64Range(-62167219200, 253402300799).Draw(t, "second"), rapid.Int64Range(0, 999999999).Draw(t, "nano"))
 		digits := rapid.IntRange(-1, 11).Draw(t, "digits")
 		got := event.NewTime(at, digits)
 		layout := "2006-01-02T15:04:05"
@@ -45,10 +46,8 @@ func TestTimeIsWrittenAsTheStandardLibraryDoes(t *testing.T) {
 		if want := at.UTC().Format(layout) + "Z"; got.String() != want {
 			t.Fatalf("got %s, want %s", got, want)
 		}
-		if at.Year() >= 0 && at.Year() <= 9999 {
-			if back, err := event.ParseTime(got.String()); err != nil || back != got {
-				t.Fatalf("%s: reads back as %s, %v", got, back, err)
-			}
+		if back, err := event.ParseTime(got.String()); err != nil || (back != got && !got.IsZero()) {
+			t.Fatalf("%s: reads back as %s, %v", got, back, err)
 		}
 	})
 }
