@@ -88,7 +88,7 @@ func TestRulesCatch(t *testing.T) {
 		},
 		{
 			"test support in a program", "internal/app/app.go",
-			"// Package app is the wiring.\npackage app\n\nimport _ \"" + module + "/internal/kafkatest\"\n",
+			"// Package app is the wiring.\npackage app\n\nimport _ \"" + module + "/internal/provider/providertest\"\n",
 			"that package is for tests",
 		},
 		{

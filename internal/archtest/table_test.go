@@ -114,7 +114,6 @@ var table = []row{
 	{folder: "internal/archtest", tests: true},
 	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, zap}},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},
-	{folder: "internal/kafkatest", tests: true, others: []string{kafkaGo}},
 	{folder: "pkg/event/internal/eventtest", tests: true, own: []string{"pkg/event"}, others: []string{rapid}},
 	{folder: "pkg/webhook/webhooktest", tests: true, own: []string{"pkg/webhook"}, others: []string{cmp}},
 }
