@@ -69,7 +69,7 @@ func startChild(ctx context.Context, c command) (*child, error) {
 		return nil, fmt.Errorf("bench: start a child: %w", err)
 	}
 	go func() {
-		_ = cmd.Wait() //nolint:errcheck // stop looks at the exit code
+		_ = cmd.Wait() // stop looks at the exit code
 		close(ch.done)
 	}()
 	if err := ch.awaitReady(ctx, c.readyFile); err != nil {

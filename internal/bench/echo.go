@@ -24,7 +24,7 @@ func serveEcho(ctx context.Context, readyFile string, parent io.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		_, _ = io.Copy(io.Discard, parent) //nolint:errcheck // its end is all that counts
+		_, _ = io.Copy(io.Discard, parent) // its end is all that counts
 		cancel()
 	}()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")

@@ -22,9 +22,12 @@ func TestBuckets(t *testing.T) {
 			t.Fatalf("bucket of %v stands for %v, off by %.4f", d, middleOf(b), off)
 		}
 	}
-	for d, want := range map[time.Duration]int{-time.Second: 0, 0: 0, 127: 127, 128: 128, maxRecorded: bucketCount - 1, time.Hour: bucketCount - 1} {
-		if got := bucketOf(d); got != want {
-			t.Errorf("bucket of %d ns is %d, want %d", d, got, want)
+	for _, tt := range []struct {
+		d    time.Duration
+		want int
+	}{{-time.Second, 0}, {0, 0}, {127, 127}, {128, 128}, {maxRecorded, bucketCount - 1}, {time.Hour, bucketCount - 1}} {
+		if got := bucketOf(tt.d); got != tt.want {
+			t.Errorf("bucket of %d ns is %d, want %d", tt.d, got, tt.want)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func prepare(ctx context.Context, o options, dir, secret, prefix string, progres
 // randomHex is 32 random hexadecimal digits.
 func randomHex() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) //nolint:errcheck // never fails (crypto/rand)
+	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 

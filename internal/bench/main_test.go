@@ -28,14 +28,14 @@ func TestSmoke(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, progress.String())
 	}
 	var got struct {
-		Command string
+		Command string `json:"command"`
 		Rows    []struct {
-			Target    string
+			Target    string             `json:"target"`
 			Conns     int                `json:"connections"`
 			PerSecond map[string]float64 `json:"requests_per_second"`
-			Errors    map[string]int
-		}
-		Measurements []struct{ Requests int }
+			Errors    map[string]int     `json:"errors"`
+		} `json:"rows"`
+		Measurements []struct{} `json:"measurements"`
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatalf("output is not JSON: %v\n%s", err, out.String())

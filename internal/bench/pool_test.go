@@ -66,8 +66,11 @@ func readEvent(t *testing.T, v webhook.Verifier, raw []byte) (id, uid string) {
 		t.Fatalf("verify: %v", err)
 	}
 	var e struct {
-		ID, Type string
-		Data     struct{ UID string }
+		ID   string `json:"id"`
+		Type string `json:"type"`
+		Data struct {
+			UID string `json:"uid"`
+		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &e); err != nil || e.Type != "outbound.delivered" {
 		t.Fatalf("event of type %q: %v", e.Type, err)

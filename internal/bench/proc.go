@@ -93,7 +93,7 @@ func sumTicks(fields [][]byte) number {
 // each measurement has its own; see clear_refs in proc_pid_clear_refs(5). Where
 // it cannot, the peak is that of the process so far.
 func resetPeakMemory(pid int) {
-	_ = os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte("5"), 0) //nolint:errcheck // see above
+	_ = os.WriteFile(filepath.Join("/proc", strconv.Itoa(pid), "clear_refs"), []byte("5"), 0)
 }
 
 // peakMemory is the largest resident set of a process in MiB (VmHWM in

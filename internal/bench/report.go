@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 )
@@ -71,7 +72,7 @@ func (r row) cells() []string {
 		share, multiple = r.ShareOf.show("%.2f"), r.MultipleOf.show("%.2f")
 	}
 	return []string{
-		r.Target, fmt.Sprint(r.Conns), r.PerSecond.show("%.0f"), r.P50.show("%.2f"), r.P99.show("%.2f"),
+		r.Target, strconv.Itoa(r.Conns), r.PerSecond.show("%.0f"), r.P50.show("%.2f"), r.P99.show("%.2f"),
 		r.CPU.show("%.2f"), r.Memory.median("%.0f"), share, multiple, r.Others.median("%.1f"),
 	}
 }
@@ -126,7 +127,7 @@ func (r *report) text() string {
 	for _, row := range r.Rows {
 		fmt.Fprintln(t, strings.Join(row.cells(), "\t"))
 	}
-	t.Flush()
+	_ = t.Flush() // a strings.Builder takes everything
 	fmt.Fprintln(&b)
 	for _, line := range r.remarks() {
 		fmt.Fprintln(&b, line)
