@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/fetch"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -36,7 +36,12 @@ func newRig(t testing.TB, o PublisherOptions, opts ...kfake.Opt) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	r := &rig{t: t, cluster: cluster, client: dialTest(t, cluster.ListenAddrs()...)}
+	return rigOn(t, o, cluster, cluster.ListenAddrs()...)
+}
+
+func rigOn(t testing.TB, o PublisherOptions, cluster *kfake.Cluster, brokers ...string) *rig {
+	t.Helper()
+	r := &rig{t: t, cluster: cluster, client: dialTest(t, brokers...)}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -175,8 +180,6 @@ func decoded(t testing.TB, topic string, rec *kafka.Record) Record {
 	}
 	return out
 }
-
-var _ = fetch.Request{} // the decoder registers itself
 
 // produced is what a produce request asked for.
 type produced struct {
@@ -361,4 +364,36 @@ func (o *observed) ids() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.identities
+}
+
+// onBrokers runs a test in-process and, when POSTRIDER_TEST_BROKERS names some
+// (host:port, comma-separated), on real ones. There r.cluster is nil.
+func onBrokers(t *testing.T, test func(*testing.T, *rig)) {
+	t.Helper()
+	t.Run("in process", func(t *testing.T) { test(t, newRig(t, PublisherOptions{})) })
+	if brokers := os.Getenv("POSTRIDER_TEST_BROKERS"); brokers != "" {
+		t.Run("real", func(t *testing.T) { test(t, rigOn(t, PublisherOptions{}, nil, strings.Split(brokers, ",")...)) })
+	}
+}
+
+// newTopic creates a topic of its own for the test.
+func (r *rig) newTopic(partitions int) string {
+	r.t.Helper()
+	name := fmt.Sprintf("test-%d", time.Now().UnixNano())
+	res, err := r.client.api.CreateTopics(context.Background(), &kafka.CreateTopicsRequest{
+		Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: -1}},
+	})
+	if err == nil {
+		err = res.Errors[name]
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return name
+}
+
+func (l *lane) rests() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.running
 }

@@ -21,7 +21,8 @@ type lane struct {
 	id       identity
 	left     uint64 // generation of the last identity left behind
 	sequence int32  // of the next record
-	// doubt: an attempt with this identity and sequence has an unknown outcome.
+	// doubt: an attempt with this identity has an unknown outcome, and nothing
+	// was accepted since.
 	doubt bool
 
 	// encoding is held while records' memory is read, and to look at exposed.
@@ -61,7 +62,10 @@ func (l *lane) run() {
 			l.p.batches.put(b)
 			return
 		}
-		l.deliver(group, b, false)
+		l.deliver(group, b, 0)
+		if l.doubt {
+			l.forget()
+		}
 		clear(group) // nothing here keeps a settled record's memory
 	}
 }
@@ -77,7 +81,7 @@ func (l *lane) take(group []*entry) []*entry {
 			break
 		}
 		l.queue[l.head] = nil
-		if e.state.CompareAndSwap(queued, claimed) {
+		if e.state.CompareAndSwap(stateQueued, stateClaimed) {
 			group = append(group, e)
 		} else {
 			size -= int(e.size) // its caller left
@@ -106,6 +110,9 @@ func (l *lane) leave() error {
 // forget leaves the identity behind: the next group starts with a newer one
 // and sequence 0, which no earlier attempt of ours can disturb.
 func (l *lane) forget() {
+	if l.id.generation == 0 {
+		return
+	}
 	l.left, l.id, l.sequence, l.doubt = l.id.generation, identity{}, 0, false
 }
 

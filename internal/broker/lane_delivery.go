@@ -26,25 +26,30 @@ import (
 //   - A batch refused for one of its records used up no sequence numbers. Its
 //     halves follow with the same numbers. Were the whole in the log after all,
 //     from an attempt of unknown outcome, the broker would refuse the halves as
-//     out of order rather than take them twice.
+//     out of order rather than take them twice. So halves of a group with such
+//     an attempt are sent under its identity or not at all.
 //   - "Out of order", "unknown producer" and the like on a group that has no
 //     attempt of unknown outcome: it is not in the log, and goes out again under
 //     a new identity. On a group that has one, they prove nothing: the first
 //     attempt may have been appended before the broker lost its memory. It is
 //     not sent under a new identity, because that could make a second copy; its
 //     records fail with ErrUnknownOutcome and the callers' peers decide.
-//   - When a group is given up with an unknown outcome, the lane leaves its
-//     identity behind. A late attempt then can't shift the sequence numbers of
-//     later groups. Getting the next identity is a round trip, so that a frozen
-//     broker gets no further records until it answers again.
+//   - When a group ends with an unknown outcome, the lane leaves its identity
+//     behind. Its numbers can't be used again: a different batch with the same
+//     numbers would be taken for the repeated one, acknowledged and lost.
+//     Getting the next identity is a round trip, so that a frozen broker gets
+//     no further records until it answers again.
 type delivery struct {
 	l     *lane
 	b     *batch
 	group []*entry
 
-	formed  bool
-	unsure  bool // an attempt of these bytes has an unknown outcome
-	suspect bool // an attempt of a larger group with these records has
+	formed bool
+	// unsure: an attempt with these bytes has an unknown outcome.
+	unsure bool
+	// lineage is the generation of the identity under which an attempt of a
+	// larger group with these records has an unknown outcome; 0: there is none.
+	lineage uint64
 	tries   int
 	missing int // answers that the topic does not exist
 	until   time.Time
@@ -52,22 +57,26 @@ type delivery struct {
 	last    error
 }
 
+// errTrackLost: the identity that would have kept a record from being appended
+// twice is gone.
+var errTrackLost = errors.New("producer id was replaced")
+
 // deliver brings group into the log or settles it otherwise. A group that is
 // refused for one of its records is halved until that record is alone.
-func (l *lane) deliver(group []*entry, b *batch, suspect bool) {
-	d := delivery{l: l, b: b, group: group, suspect: suspect, began: l.p.opts.Now()}
-	l.expose(suspect)
+func (l *lane) deliver(group []*entry, b *batch, lineage uint64) {
+	l.expose(lineage != 0)
+	d := delivery{l: l, b: b, group: group, lineage: lineage, began: l.p.opts.Now()}
 	culprit := d.run()
 	switch {
 	case culprit == nil:
 	case len(d.group) == 1:
 		d.fail(culprit)
 	default:
-		suspect = d.unsure || d.suspect
-		left, right := d.group[:len(d.group)/2], d.group[len(d.group)/2:]
-		l.deliver(left, b, suspect)
-		// An accepted left half proves that the whole was not appended.
-		l.deliver(right, b, suspect && l.doubt)
+		if d.unsure {
+			lineage = l.id.generation
+		}
+		l.deliver(d.group[:len(d.group)/2], b, lineage)
+		l.deliver(d.group[len(d.group)/2:], b, lineage)
 	}
 }
 
@@ -100,11 +109,15 @@ func (d *delivery) form() bool {
 		return false
 	}
 	now := d.l.p.opts.Now()
+	if d.lineage != 0 && d.l.id.generation != d.lineage {
+		d.giveUp(errTrackLost)
+		return false
+	}
 	if !d.unsure {
 		return d.reform(now)
 	}
 	for _, e := range d.group {
-		if e.state.Load() == claimed && now.Before(d.until) {
+		if e.state.Load() == stateClaimed && now.Before(d.until) {
 			return true
 		}
 	}
@@ -133,7 +146,7 @@ func (d *delivery) reform(now time.Time) bool {
 }
 
 func (d *delivery) wanted(e *entry, now time.Time) bool {
-	open := e.state.Load() == claimed
+	open := e.state.Load() == stateClaimed
 	if open && now.Before(e.w.sendBy) {
 		return true
 	}
@@ -224,7 +237,7 @@ func (d *delivery) note(r rule, err error) {
 	if r.unsure {
 		d.unsure, d.l.doubt = true, true
 	}
-	if !d.unsure && !d.suspect {
+	if !d.atRisk() {
 		d.l.expose(false)
 	}
 }
@@ -245,8 +258,9 @@ func (d *delivery) judge(r rule, err error, seen uint64) bool {
 		d.fail(d.late(r.topicError(d.l.topic.name, err)))
 		return true
 	case r.verdict == reidentify:
-		if d.unsure || d.suspect {
+		if d.atRisk() {
 			d.fail(unknown(r.topicError(d.l.topic.name, err), nil))
+			d.l.forget()
 			return true
 		}
 		d.l.forget()
@@ -277,7 +291,7 @@ func (d *delivery) giveUp(reason error) { d.fail(d.late(reason)) }
 
 // fail settles the group with err.
 func (d *delivery) fail(err error) {
-	if d.l.doubt {
+	if d.unsure {
 		d.l.forget()
 	}
 	d.l.p.log.Warn("records not published", append(d.fields(), zap.Error(err))...)
@@ -295,10 +309,13 @@ func (d *delivery) settle(err error) {
 	}
 }
 
+// atRisk says that the records may be in the log.
+func (d *delivery) atRisk() bool { return d.unsure || d.lineage != 0 }
+
 // late is the outcome of records whose attempts ended for reason.
 func (d *delivery) late(reason error) error {
 	switch {
-	case d.unsure || d.suspect:
+	case d.atRisk():
 		return unknown(reason, d.last)
 	case errors.Is(reason, ErrDeadline):
 		return expired(d.last)

@@ -195,7 +195,7 @@ func (p *GroupCommitter) Publish(ctx context.Context, recs []Record) error {
 		return w.refuse(ErrOverloaded)
 	}
 	for i := range w.entries {
-		if e := &w.entries[i]; e.state.Load() == queued {
+		if e := &w.entries[i]; e.state.Load() == stateQueued {
 			e.topic.enqueue(e)
 		}
 	}

@@ -160,7 +160,7 @@ func (t *topic) giveUp(cause error, missing int) bool {
 // fail settles e with all, or when its time is over; true when it is done with.
 func (t *topic) fail(e *entry, all, cause error) bool {
 	if all == nil && t.p.opts.Now().Before(e.w.sendBy) {
-		return e.state.Load() != queued
+		return e.state.Load() != stateQueued
 	}
 	if all == nil {
 		all = expired(explain(cause))

@@ -16,11 +16,11 @@ import (
 // The bytes of an entry are given back by whoever moves it out of queued or,
 // once it is claimed, by the lane.
 const (
-	queued uint32 = iota
-	claimed
-	settled
-	expiredEntry
-	abandoned
+	stateQueued uint32 = iota
+	stateClaimed
+	stateSettled
+	stateExpired
+	stateAbandoned
 )
 
 // sizeSlack is more than the deltas of an offset and a timestamp add to a
@@ -65,7 +65,7 @@ func (p *GroupCommitter) newWaiter(recs []Record, deadline time.Time) *waiter {
 	w.entries = w.entries[:len(recs)]
 	for i := range recs {
 		e := &w.entries[i]
-		e.state.Store(queued)
+		e.state.Store(stateQueued)
 		e.rec, e.w, e.err, e.lane = &recs[i], w, nil, nil
 	}
 	w.deadline = deadline
@@ -82,7 +82,7 @@ func (w *waiter) admit(p *GroupCommitter) (total int64) {
 		e.topic = p.topic(e.rec.Topic)
 		size := RecordBytes(e.rec)
 		if limit := int(e.topic.limit.Load()); size+BatchOverhead > limit {
-			e.state.Store(settled)
+			e.state.Store(stateSettled)
 			e.err = fmt.Errorf("topic %s: %w: %d bytes in a batch, the limit is %d (max.message.bytes)",
 				e.rec.Topic, ErrTooLarge, size+BatchOverhead, limit)
 			w.finish()
@@ -129,10 +129,10 @@ func (w *waiter) leave(p *GroupCommitter) (left bool) {
 	for i := range w.entries {
 		e := &w.entries[i]
 		switch {
-		case e.state.CompareAndSwap(queued, expiredEntry):
+		case e.state.CompareAndSwap(stateQueued, stateExpired):
 			p.release(int64(e.size))
 			e.err = expired(nil)
-		case e.state.CompareAndSwap(claimed, abandoned):
+		case e.state.CompareAndSwap(stateClaimed, stateAbandoned):
 			e.err = e.lane.leave()
 		default:
 			continue
@@ -171,7 +171,7 @@ func (w *waiter) finish() {
 // settle gives a claimed entry its outcome. When the caller left before, the
 // outcome is nobody's.
 func (e *entry) settle(err error) {
-	if e.state.CompareAndSwap(claimed, settled) {
+	if e.state.CompareAndSwap(stateClaimed, stateSettled) {
 		e.err = err
 		e.w.finish()
 	}
@@ -179,7 +179,7 @@ func (e *entry) settle(err error) {
 
 // drop settles an entry that no lane has claimed, unless its caller has left.
 func (e *entry) drop(err error) {
-	if e.state.CompareAndSwap(queued, settled) {
+	if e.state.CompareAndSwap(stateQueued, stateSettled) {
 		e.topic.p.release(int64(e.size))
 		e.err = err
 		e.w.finish()
