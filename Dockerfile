@@ -30,8 +30,9 @@ COPY --from=build /out/postrider /
 COPY --from=build --chown=65532:65532 --chmod=0700 /out/data /data
 
 # In a container the public listener must be reachable from outside of it. The
-# admin listener stays on loopback; set POSTRIDER_ADMIN_LISTEN to open it to a
-# scraper, the health check follows. With the public listener open,
+# admin listener stays on loopback; set POSTRIDER_ADMIN_LISTEN=0.0.0.0:8081 to
+# open it to a scraper. The health check asks port 8081 whatever the
+# configuration file is. With the public listener open,
 # the embedded broker is only used when asked for (kafka.embedded.enabled).
 ENV POSTRIDER_SERVER_LISTEN=0.0.0.0:8080 \
     POSTRIDER_ADMIN_LISTEN=127.0.0.1:8081 \
@@ -45,6 +46,6 @@ VOLUME /data
 EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-  CMD ["/postrider", "healthcheck"]
+  CMD ["/postrider", "healthcheck", "--admin", "http://127.0.0.1:8081"]
 ENTRYPOINT ["/postrider"]
 CMD ["serve"]
