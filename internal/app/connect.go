@@ -71,7 +71,7 @@ func (a *App) startEmbedded() error {
 		a.info.Brokers = []string{b.Addr()}
 		a.info.BrokerNotice = embedded.Notice()
 		a.health.broker.Kind = "embedded"
-		a.log.Warn("embedded broker: "+embedded.Notice(), zap.String("reason_code", "embedded_broker"))
+		a.log.Warn(embedded.Notice(), zap.String("reason_code", "embedded_broker"))
 	}
 	a.info.Kafka = strings.Join(a.info.Brokers, ",")
 	return nil
@@ -121,9 +121,6 @@ func (a *App) prepareTopics(ctx context.Context) error {
 	for _, r := range reports {
 		a.publisher.SetLimit(r.Name, r.MaxMessageBytes)
 		warnings = append(warnings, r.Warnings...)
-	}
-	if a.broker != nil {
-		warnings = nil // one process, one copy: said once by the broker's own notice
 	}
 	a.health.topicsInOrder(err, warnings)
 	if err != nil {

@@ -48,7 +48,7 @@ func TopicSpecs(k config.Kafka, embedded bool) []broker.TopicSpec {
 		}
 		seen[name] = true
 		specs = append(specs, broker.TopicSpec{
-			Name: name, Partitions: t.Partitions, Replication: t.Replication,
+			Name: name, Partitions: t.Partitions, Replication: t.Replication, Embedded: embedded,
 			Configs: topicConfigs(k, embedded, retention, maxMessage),
 		})
 	}
