@@ -61,6 +61,7 @@ func TestExplainNearMisses(t *testing.T) {
 		req  webhook.Request
 		want string
 	}{
+		{"another secret", jetemail("quite-another-secret-8f14"), signed, "no small change"},
 		{"newline lost", jetemail(testSecret), body(strings.TrimSpace(testBody)), "gains a line break at the end"},
 		{"newline gained", jetemail(testSecret), gained, "loses its line break"},
 		{"CR LF", jetemail(testSecret), body(strings.ReplaceAll(testBody, "\n", "\r\n")), "has LF instead of CR LF"},
@@ -116,7 +117,7 @@ func TestExplainEndedSecretAndTime(t *testing.T) {
 	r := c.req
 	r.ReceivedAt = signedAt.Add(time.Hour)
 	text := told(webhook.Explain(c.cfg, r))
-	for _, want := range []string{"fits, but ended at 2026-09-21T", "the tolerance is 5m0s", "refused: no_active_secret"} {
+	for _, want := range []string{"fits, but ended at 2026-09-21T", "made 1h0m0s before it was received; the tolerance is 5m0s", "refused: no_active_secret"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("explanation lacks %q:\n%s", want, text)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // explain implements explainer.
@@ -26,11 +27,21 @@ func (v *macVerifier) explain(e *explanation) {
 		fits = fits || ok
 	}
 	if !fits {
-		v.nearBodies(e)
-		v.nearSecrets(e)
-		v.nearSchemes(e)
+		v.nearMisses(e)
 	}
 	v.explainTime(e, &ev, fits)
+}
+
+// nearMisses looks for a small change that makes a secret fit, and says so if
+// there is none.
+func (v *macVerifier) nearMisses(e *explanation) {
+	before := len(e.checks)
+	v.nearBodies(e)
+	v.nearSecrets(e)
+	v.nearSchemes(e)
+	if len(e.checks) == before {
+		e.note("no small change to body, secret or scheme makes it fit: it was made with another secret, or the body is not the one that was sent")
+	}
 }
 
 // explainTime appends how old the request is.
@@ -38,15 +49,23 @@ func (v *macVerifier) explainTime(e *explanation, ev *evidence, fits bool) {
 	if ev.signed.IsZero() {
 		return
 	}
-	step, age := "header "+ev.layout.timestamp, e.req.ReceivedAt.Sub(ev.signed)
+	step, age := "header "+ev.layout.timestamp, distance(e.req.ReceivedAt.Sub(ev.signed))
 	switch {
 	case v.fresh(e.req.ReceivedAt, ev) != nil:
-		e.add(step, OutcomeFailed, "made %s before it came; the tolerance is %s both ways", age, v.tolerance)
+		e.add(step, OutcomeFailed, "made %s; the tolerance is %s both ways", age, v.tolerance)
 	case fits:
-		e.add(step, OutcomeOK, "made %s before it came, within the tolerance of %s", age, v.tolerance)
+		e.add(step, OutcomeOK, "made %s, within the tolerance of %s", age, v.tolerance)
 	default:
-		e.add(step, OutcomeNote, "made %s before it came, if nobody changed it", age)
+		e.add(step, OutcomeNote, "made %s, if nobody changed it", age)
 	}
+}
+
+// distance says how long before or after its receipt a request was made.
+func distance(age time.Duration) string {
+	if age < 0 {
+		return (-age).String() + " after it was received, by our clock"
+	}
+	return age.String() + " before it was received"
 }
 
 // fits reports whether any of the keys, ended or not, fits the request.
