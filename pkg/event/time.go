@@ -93,7 +93,8 @@ func (t Time) Append(dst []byte) []byte {
 
 // append2 appends n, 0 to 99, with two digits.
 func append2(dst []byte, n int) []byte {
-	return append(dst, byte('0'+n/10), byte('0'+n%10))
+	const digits = "0123456789"
+	return append(dst, digits[n/10], digits[n%10])
 }
 
 // appendFraction appends the first digits of a second's fraction.
