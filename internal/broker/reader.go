@@ -155,8 +155,11 @@ func passing(err error) bool {
 	if code, ok := codeOf(err); ok {
 		return kafka.Error(code).Temporary()
 	}
-	var unknown *UnknownTopicError
-	return tlsHint(err) == "" && !errors.As(err, &unknown)
+	var (
+		unknown *UnknownTopicError
+		gap     *OffsetGapError
+	)
+	return tlsHint(err) == "" && !errors.As(err, &unknown) && !errors.As(err, &gap)
 }
 
 // PartitionFor is the partition that a record with this key is published to,
