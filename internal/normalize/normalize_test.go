@@ -3,6 +3,7 @@ package normalize_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -287,6 +288,46 @@ func TestHashModeLeavesNoAddressBehind(t *testing.T) {
 				t.Errorf("pepper %q, several %v: got hash %q", pepper, several, e.RecipientHash)
 			}
 		}
+	}
+}
+
+func TestHashModeReplacesAddressesOnly(t *testing.T) {
+	hash := normalize.RecipientHash([]byte("pepper"), "a@example.com")
+	tests := map[string]struct{ recipient, reason, want string }{
+		"twice":           {"a@example.com", "a@example.com, A@EXAMPLE.com.", hash + ", " + hash + "."},
+		"in a longer one": {"a@example.com", "ba@example.com", "b" + hash},
+		"another domain":  {"a@example.com", "a@example.org a@example.co @example.com a@", "a@example.org a@example.co @example.com a@"},
+		"escaped":         {"a@example.com", "?e=a%40example.com", "?e=" + hash},
+		"no address":      {"a", "a banana", "a banana"},
+		"no address, all": {"UNKNOWN", "unknown", normalize.RecipientHash([]byte("pepper"), "UNKNOWN")},
+		"only an at":      {"@", "@ and a@b", "@ and a@b"},
+		"no local part":   {"@b.de", "a@b.de", "a@b.de"},
+	}
+	for name, tt := range tests {
+		r := delivered("n")
+		r.Event.Recipient, r.Event.Reason = tt.recipient, tt.reason
+		s := source(gives(r))
+		s.Pepper, s.HashRecipient = []byte("pepper"), true
+		out := normalize.Normalize(s, proven("", "{}"), "raw")
+		if len(out.Events) != 1 || out.Events[0].Event.Reason != tt.want {
+			t.Errorf("%s: got %+v, want reason %q", name, out, tt.want)
+		}
+	}
+}
+
+func TestHashModeWithManyRecipientsTakesWholeTexts(t *testing.T) {
+	r := delivered("n")
+	for i := range 10000 {
+		r.Event.Recipients = append(r.Event.Recipients, fmt.Sprintf("canary%d@example.com", i))
+	}
+	r.Event.MessageID = "<canary7@example.com>.1@mta"
+	r.Event.Reason = strings.Repeat("canary9999@example.com ", 2800)
+	r.Event.Subject = "nothing to hide"
+	s := source(gives(r))
+	s.HashRecipient = true
+	e := normalize.Normalize(s, proven("", "{}"), "raw").Events[0].Event
+	if e.MessageID != "<[recipient]>.1@mta" || e.Reason != "[recipient]" || e.Subject != "nothing to hide" {
+		t.Errorf("got message id %q, reason %.60q, subject %q", e.MessageID, e.Reason, e.Subject)
 	}
 }
 

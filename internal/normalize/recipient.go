@@ -27,7 +27,10 @@ func RecipientHash(pepper []byte, address string) string {
 //   - the address, in any letter case and also with an escaped @ (%40), is
 //     replaced by its hash wherever it stands in message and reference ids,
 //     subject, tags, metadata values, reason, the SMTP reply, the drop's detail,
-//     the complaint's type, the link and the provider's sub-type.
+//     the complaint's type, the link and the provider's sub-type. A recipient
+//     that is no address (no @, or over 320 bytes) is replaced only where it is
+//     the whole text. With more than 16 recipients, every such text but the ids
+//     that holds an @ is replaced as a whole.
 //   - raw is left out, since an item nobody knows may hold an address anywhere.
 //
 // It leaves alone: the sender, addresses of other people, and the request
@@ -46,72 +49,110 @@ func protectRecipient(e *event.Event, s *Source) {
 		addresses = append(slices.Clone(addresses), e.Recipient)
 	}
 	e.Recipient, e.Recipients, e.Raw = "", nil, nil
-	for _, address := range addresses {
-		mask := "[recipient]"
-		if len(s.Pepper) > 0 {
-			mask = RecipientHash(s.Pepper, address)
-		}
-		hide(e, address, mask)
+	if len(addresses) > 0 {
+		newHider(addresses, s.Pepper).hide(e)
 	}
 }
 
-// hide replaces the address by mask in every text of the event that may hold it.
-func hide(e *event.Event, address, mask string) {
-	h := hider{address: event.NormalizeAddress(address), mask: mask}
-	if h.address == "" {
-		return
+// What stands for an address that has no hash, and bounds of the search.
+const (
+	noHash        = "[recipient]"
+	maxAddress    = 320 // bytes: 64 for the local part, @, 255 for the domain (RFC 5321 section 4.5.3.1)
+	maxRecipients = 16  // that are searched for one by one
+)
+
+// hider replaces the recipients of one event.
+type hider struct {
+	addresses []hidden
+	coarse    bool // too many recipients to look for each in long texts
+}
+
+// hidden is one address and what stands for it.
+type hidden struct{ address, local, domain, mask string }
+
+func newHider(addresses []string, pepper []byte) *hider {
+	h := &hider{coarse: len(addresses) > maxRecipients}
+	for _, address := range addresses {
+		a := hidden{address: event.NormalizeAddress(address), mask: noHash}
+		if a.address == "" {
+			continue
+		}
+		if at := strings.LastIndexByte(a.address, '@'); at >= 0 && len(a.address) <= maxAddress {
+			a.local, a.domain = a.address[:at], a.address[at+1:]
+		}
+		if len(pepper) > 0 {
+			a.mask = RecipientHash(pepper, address)
+		}
+		h.addresses = append(h.addresses, a)
 	}
-	for _, field := range []*string{
-		&e.ProviderSubtype, &e.ProviderEventID, &e.MessageID, &e.SMTPMessageID, &e.BatchID, &e.CustomerRef, &e.Subject, &e.Reason,
-	} {
-		*field = h.clean(*field)
+	return h
+}
+
+// hide replaces the addresses in every text of the event that may hold them.
+// Objects and lists are copied: a parser may share them between items.
+func (h *hider) hide(e *event.Event) {
+	for _, id := range []*string{&e.ProviderEventID, &e.MessageID, &e.SMTPMessageID, &e.BatchID, &e.CustomerRef} {
+		*id = h.exact(*id)
+	}
+	for _, text := range []*string{&e.ProviderSubtype, &e.Subject, &e.Reason} {
+		*text = h.text(*text)
 	}
 	e.Tags = h.list(e.Tags)
 	e.Metadata = h.values(e.Metadata)
 	if e.SMTP != nil {
 		smtp := *e.SMTP
-		smtp.Response = h.clean(smtp.Response)
+		smtp.Response = h.text(smtp.Response)
 		e.SMTP = &smtp
 	}
 	if e.Drop != nil {
-		e.Drop = &event.Drop{Reason: e.Drop.Reason, Detail: h.clean(e.Drop.Detail)}
+		e.Drop = &event.Drop{Reason: e.Drop.Reason, Detail: h.text(e.Drop.Detail)}
 	}
 	if e.Complaint != nil {
-		e.Complaint = &event.Complaint{Type: h.clean(e.Complaint.Type)}
+		e.Complaint = &event.Complaint{Type: h.text(e.Complaint.Type)}
 	}
 	if e.Engagement != nil {
 		engagement := *e.Engagement
-		engagement.URL = h.clean(engagement.URL)
+		engagement.URL = h.text(engagement.URL)
 		e.Engagement = &engagement
 	}
 }
 
-// hider replaces one address.
-type hider struct{ address, mask string }
+func (h *hider) text(s string) string {
+	if h.coarse && (strings.Contains(s, "@") || strings.Contains(s, "%40")) {
+		return noHash
+	}
+	return h.exact(s)
+}
 
-func (h hider) clean(s string) string {
-	s = replaceFold(s, h.address, h.mask)
-	if strings.Contains(s, "%40") {
-		s = replaceFold(s, strings.Replace(h.address, "@", "%40", 1), h.mask)
+func (h *hider) exact(s string) string {
+	for i := range h.addresses {
+		a := &h.addresses[i]
+		if a.domain == "" || a.local == "" {
+			if strings.EqualFold(s, a.address) {
+				return a.mask
+			}
+			continue
+		}
+		s = a.replace(a.replace(s, "@"), "%40")
 	}
 	return s
 }
 
-func (h hider) list(items []string) []string {
+func (h *hider) list(items []string) []string {
 	if len(items) == 0 {
 		return items
 	}
 	items = slices.Clone(items)
 	for i := range items {
-		items[i] = h.clean(items[i])
+		items[i] = h.text(items[i])
 	}
 	return items
 }
 
-func (h hider) values(m map[string]string) map[string]string {
+func (h *hider) values(m map[string]string) map[string]string {
 	copied := false
 	for k, v := range m {
-		c := h.clean(v)
+		c := h.text(v)
 		if c == v {
 			continue
 		}
@@ -123,20 +164,26 @@ func (h hider) values(m map[string]string) map[string]string {
 	return m
 }
 
-// replaceFold replaces every occurrence of old in s, whatever its letter case,
-// by replacement.
-func replaceFold(s, old, replacement string) string {
+// replace replaces every occurrence of the address, whatever its letter case,
+// with at standing for the @. It looks at the domain first, in which there is
+// no other @, so that the time is about linear in s.
+func (a *hidden) replace(s, at string) string {
 	var b strings.Builder
-	from := 0
-	for i := 0; i+len(old) <= len(s); {
-		if s[i]|0x20 == old[0]|0x20 && strings.EqualFold(s[i:i+len(old)], old) {
-			b.WriteString(s[from:i])
-			b.WriteString(replacement)
-			i += len(old)
-			from = i
+	from, next := 0, 0
+	for {
+		i := strings.Index(s[next:], at)
+		if i < 0 {
+			break
+		}
+		i += next
+		next = i + len(at)
+		begin, end := i-len(a.local), next+len(a.domain)
+		if begin < from || end > len(s) || !strings.EqualFold(s[next:end], a.domain) || !strings.EqualFold(s[begin:i], a.local) {
 			continue
 		}
-		i++
+		b.WriteString(s[from:begin])
+		b.WriteString(a.mask)
+		from, next = end, end
 	}
 	if from == 0 {
 		return s
