@@ -94,6 +94,7 @@ type Doc struct {
 	nodes      []node
 	duplicates int
 
+	skip   int // length of the byte order mark, which the tokenizer does not see
 	dec    jsontext.Decoder
 	buf    bytes.Buffer
 	text   []byte   // scratch: canonical form

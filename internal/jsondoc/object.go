@@ -33,6 +33,10 @@ func (v Value) Object(fold bool) (o Object, ok bool) {
 // IsZero reports whether there is no such object.
 func (o Object) IsZero() bool { return o.doc == nil }
 
+// maxName is the longest name that a member is looked up by, as written with
+// its escapes. Longer ones are not compared, which bounds what a lookup costs.
+const maxName = 256
+
 // find returns the name node of the first member not yet taken that is called
 // so and is of one of the kinds; one spelled exactly so goes before one that is
 // only equal by folding. 0 (never a name) if there is none.
@@ -42,7 +46,8 @@ func (o Object) find(name, kinds string) uint32 {
 	}
 	nodes, folded := o.doc.nodes, uint32(0)
 	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
-		if nodes[i].flags&(taken|shadowed) != 0 || strings.IndexByte(kinds, byte(nodes[i+1].kind)) < 0 {
+		n := &nodes[i]
+		if n.flags&(taken|shadowed) != 0 || n.end-n.start > maxName || strings.IndexByte(kinds, byte(nodes[i+1].kind)) < 0 {
 			continue
 		}
 		spelled := o.doc.decoded(i)

@@ -81,48 +81,58 @@ type frame struct {
 
 // parse fills the nodes from src.
 func (d *Doc) parse() error {
-	d.nodes, d.duplicates = d.nodes[:0], 0
+	d.nodes, d.duplicates, d.skip = d.nodes[:0], 0, 0
 	if len(d.src) > math.MaxUint32 {
 		return &Error{TooMany, 0}
 	}
-	skip := uint32(0)
 	if bytes.HasPrefix(d.src, []byte(bom)) {
-		skip = uint32(len(bom))
+		d.skip = len(bom)
 	}
-	if len(bytes.TrimLeft(d.src[skip:], " \t\r\n")) == 0 {
+	if len(bytes.TrimLeft(d.src[d.skip:], space)) == 0 {
 		return &Error{Empty, 0}
 	}
-	d.buf = *bytes.NewBuffer(d.src[skip:])
+	d.buf = *bytes.NewBuffer(d.src[d.skip:])
 	d.dec.Reset(&d.buf, lenient...)
-	if err := d.scan(skip); err != nil {
+	if err := d.scan(); err != nil {
 		return err
 	}
 	return d.atEnd()
 }
 
+// space is JSON's white space.
+const space = " \t\r\n"
+
 // atEnd refuses anything but white space behind the one value.
 func (d *Doc) atEnd() error {
-	rest := bytes.TrimLeft(d.src[d.nodes[0].end:], " \t\r\n")
+	rest := bytes.TrimLeft(d.src[d.nodes[0].end:], space)
 	if len(rest) > 0 {
 		return &Error{Syntax, int64(len(d.src) - len(rest))}
 	}
 	return nil
 }
 
-// scan reads tokens until the first value is complete; skip is how far the
-// tokenizer's offsets lag behind src.
-func (d *Doc) scan(skip uint32) error {
+// position is how far into src the tokenizer has read.
+func (d *Doc) position() uint32 {
+	return uint32(d.dec.InputOffset()) + uint32(d.skip) //nolint:gosec // parse has checked that src is shorter
+}
+
+// count is the number of nodes, and the index of the next one.
+func (d *Doc) count() uint32 {
+	return uint32(len(d.nodes)) //nolint:gosec // at most MaxValues
+}
+
+// scan reads tokens until the first value is complete.
+func (d *Doc) scan() error {
 	depth := 0
 	for {
-		kind := d.dec.PeekKind()
 		var err error
-		switch kind {
+		switch kind := d.dec.PeekKind(); kind {
 		case '{', '[':
-			depth, err = d.enter(kind, depth, skip)
+			depth, err = d.enter(kind, depth)
 		case '}', ']':
-			depth, err = d.leave(depth, skip)
+			depth, err = d.leave(depth)
 		default:
-			err = d.scalar(kind, depth, skip)
+			err = d.scalar(kind, depth)
 		}
 		if err != nil || depth == 0 {
 			return err
@@ -131,30 +141,29 @@ func (d *Doc) scan(skip uint32) error {
 }
 
 // enter begins an object or array.
-func (d *Doc) enter(kind Kind, depth int, skip uint32) (int, error) {
-	if depth == MaxDepth {
-		return depth, &Error{TooDeep, d.offset(skip)}
-	}
+func (d *Doc) enter(kind Kind, depth int) (int, error) {
 	if _, err := d.dec.ReadToken(); err != nil {
-		return depth, d.syntax(err, skip)
+		return depth, d.syntax(err)
 	}
-	end := uint32(d.dec.InputOffset()) + skip
-	if err := d.add(node{start: end - 1, kind: kind}, depth); err != nil {
+	n := node{start: d.position() - 1, kind: kind}
+	if depth == MaxDepth {
+		return depth, &Error{TooDeep, int64(n.start)}
+	}
+	if err := d.add(n, depth); err != nil {
 		return depth, err
 	}
-	d.frames[depth] = frame{at: uint32(len(d.nodes) - 1)}
+	d.frames[depth] = frame{at: d.count() - 1}
 	return depth + 1, nil
 }
 
 // leave ends the innermost object or array.
-func (d *Doc) leave(depth int, skip uint32) (int, error) {
+func (d *Doc) leave(depth int) (int, error) {
 	if _, err := d.dec.ReadToken(); err != nil {
-		return depth, d.syntax(err, skip)
+		return depth, d.syntax(err)
 	}
 	f := d.frames[depth-1]
 	n := &d.nodes[f.at]
-	n.end = uint32(d.dec.InputOffset()) + skip
-	n.next = uint32(len(d.nodes))
+	n.end, n.next = d.position(), d.count()
 	if n.kind == '{' {
 		d.shadowDuplicates(f)
 	}
@@ -162,13 +171,13 @@ func (d *Doc) leave(depth int, skip uint32) (int, error) {
 }
 
 // scalar reads a string, number or literal; a name where the object wants one.
-func (d *Doc) scalar(kind Kind, depth int, skip uint32) error {
+func (d *Doc) scalar(kind Kind, depth int) error {
 	raw, err := d.dec.ReadValue()
 	if err != nil {
-		return d.syntax(err, skip)
+		return d.syntax(err)
 	}
-	end := uint32(d.dec.InputOffset()) + skip
-	n := node{start: end - uint32(len(raw)), end: end, next: uint32(len(d.nodes) + 1), kind: kind}
+	end := d.position()
+	n := node{start: end - uint32(len(raw)), end: end, next: d.count() + 1, kind: kind} //nolint:gosec // a part of src
 	if kind == '"' && isCoded(raw[1:len(raw)-1]) {
 		n.flags = coded
 	}
@@ -183,7 +192,7 @@ func (d *Doc) add(n node, depth int) error {
 	if depth > 0 {
 		f := &d.frames[depth-1]
 		f.items++
-		if d.nodes[f.at].kind == '[' && f.items > MaxItems {
+		if f.items > MaxItems && d.nodes[f.at].kind == '[' {
 			return &Error{TooMany, int64(n.start)}
 		}
 	}
@@ -191,14 +200,11 @@ func (d *Doc) add(n node, depth int) error {
 	return nil
 }
 
-// offset is where the tokenizer stands in src.
-func (d *Doc) offset(skip uint32) int64 { return d.dec.InputOffset() + int64(skip) }
-
 // syntax turns the tokenizer's error into one that quotes nothing.
-func (d *Doc) syntax(err error, skip uint32) error {
-	at := d.offset(skip)
+func (d *Doc) syntax(err error) error {
+	at := int64(d.position())
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		at = s.ByteOffset + int64(skip)
+		at = s.ByteOffset + int64(d.skip)
 	}
 	return &Error{Syntax, at}
 }
@@ -214,9 +220,13 @@ func (d *Doc) shadowDuplicates(f frame) {
 	}
 	var names [fewMembers]uint32
 	count := 0
-	for i := f.at + 1; i < uint32(len(d.nodes)); i = d.nodes[i+1].next {
+	for i := f.at + 1; i < d.count(); i = d.nodes[i+1].next {
+		if d.nodes[i].flags&coded != 0 {
+			d.shadowMany(f) // decodes each name once only
+			return
+		}
 		for _, earlier := range names[:count] {
-			if d.sameName(earlier, i) {
+			if bytes.Equal(d.unquoted(earlier), d.unquoted(i)) {
 				d.shadow(earlier)
 			}
 		}
@@ -225,10 +235,11 @@ func (d *Doc) shadowDuplicates(f frame) {
 	}
 }
 
-// shadowMany does the same for objects with many members.
+// shadowMany does the same for objects with many members or with escapes in
+// their names.
 func (d *Doc) shadowMany(f frame) {
 	last := make(map[string]uint32, f.items/2)
-	for i := f.at + 1; i < uint32(len(d.nodes)); i = d.nodes[i+1].next {
+	for i := f.at + 1; i < d.count(); i = d.nodes[i+1].next {
 		name := string(d.decoded(i))
 		if earlier, found := last[name]; found {
 			d.shadow(earlier)
@@ -243,12 +254,4 @@ func (d *Doc) shadow(name uint32) {
 		d.nodes[name].flags |= shadowed
 		d.duplicates++
 	}
-}
-
-// sameName compares two names by value.
-func (d *Doc) sameName(a, b uint32) bool {
-	if (d.nodes[a].flags|d.nodes[b].flags)&coded == 0 {
-		return bytes.Equal(d.unquoted(a), d.unquoted(b))
-	}
-	return bytes.Equal(d.decoded(a), d.decoded(b))
 }

@@ -73,22 +73,28 @@ func enhancedAt(s string, i int) string {
 	if i >= len(s) || (s[i] != '2' && s[i] != '4' && s[i] != '5') {
 		return ""
 	}
-	end := i + 1
-	for range 2 {
-		if end >= len(s) || s[end] != '.' {
-			return ""
-		}
-		start := end + 1
-		for end = start; end < len(s) && digit(s[end]); end++ {
-		}
-		if n := end - start; n < 1 || n > 3 {
-			return ""
-		}
-	}
-	if end < len(s) && (word(s[end]) || s[end] == '.' && end+1 < len(s) && digit(s[end+1])) {
+	subject := dotted(s, i+1)
+	detail := dotted(s, subject)
+	if detail < 0 || dotted(s, detail) > 0 || detail < len(s) && word(s[detail]) {
 		return ""
 	}
-	return s[i:end]
+	return s[i:detail]
+}
+
+// dotted returns the end of the "." and one to three digits at s[i]; -1 if they
+// do not stand there.
+func dotted(s string, i int) int {
+	if i < 0 || i >= len(s) || s[i] != '.' {
+		return -1
+	}
+	end := i + 1
+	for end < len(s) && digit(s[end]) {
+		end++
+	}
+	if n := end - i - 1; n < 1 || n > 3 {
+		return -1
+	}
+	return end
 }
 
 // Enhanced reports whether s is an enhanced status code and nothing else.
@@ -103,14 +109,14 @@ func word(c byte) bool {
 // Class returns for how long a refusal with these codes holds: by the enhanced
 // code, else the reply code. A code of success on a refusal decides nothing.
 func (r Reply) Class() event.BounceClass {
-	first := byte('0' + r.Code/100)
+	first := r.Code / 100
 	if r.Enhanced != "" {
-		first = r.Enhanced[0]
+		first = int(r.Enhanced[0] - '0')
 	}
 	switch first {
-	case '4':
+	case 4:
 		return event.Soft
-	case '5':
+	case 5:
 		return event.Hard
 	}
 	return event.UndeterminedClass
