@@ -52,11 +52,20 @@ func readCases(t testing.TB) []testCase {
 	return out
 }
 
-// golden compares what comes out of each case with its .json file.
+// golden compares what comes out of each case with its .json file and with the
+// published schema.
 func (s *suite) golden(t *testing.T) {
+	published := schema(t)
 	for _, c := range s.cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := render(s.def, Parse(t, s.def, s.parser, c.body))
+			results := Parse(t, s.def, s.parser, c.body)
+			for i := range results {
+				if results[i].Malformed == nil {
+					e := complete(s.def, &results[i])
+					checkSchema(t, published, &e)
+				}
+			}
+			got := render(s.def, results)
 			if *update {
 				if err := os.WriteFile(c.path(".json"), got, 0o600); err != nil {
 					t.Fatal(err)

@@ -27,7 +27,7 @@ func Definition() provider.Definition {
 	return provider.Definition{
 		ID:     "vfs",
 		Title:  "Velma VFS",
-		Doc:    "https://readme.velma.io/",
+		Doc:    "https://readme.velma.io/#e8165fa0-c5ef-4d8a-ad70-254e61a22649",
 		Mapper: 1,
 		Auth:   "token",
 		Policy: provider.Policy{
