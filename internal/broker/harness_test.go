@@ -371,9 +371,14 @@ func (o *observed) ids() int {
 func onBrokers(t *testing.T, test func(*testing.T, *rig)) {
 	t.Helper()
 	t.Run("in process", func(t *testing.T) { test(t, newRig(t, PublisherOptions{})) })
-	if brokers := os.Getenv("POSTRIDER_TEST_BROKERS"); brokers != "" {
-		t.Run("real", func(t *testing.T) { test(t, rigOn(t, PublisherOptions{}, nil, strings.Split(brokers, ",")...)) })
+	if os.Getenv("POSTRIDER_TEST_BROKERS") != "" {
+		t.Run("real", func(t *testing.T) { test(t, realRig(t, PublisherOptions{})) })
 	}
+}
+
+func realRig(t testing.TB, o PublisherOptions) *rig {
+	t.Helper()
+	return rigOn(t, o, nil, strings.Split(os.Getenv("POSTRIDER_TEST_BROKERS"), ",")...)
 }
 
 // newTopic creates a topic of its own for the test.
