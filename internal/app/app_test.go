@@ -89,6 +89,7 @@ sources:
 type running struct {
 	*app.App
 	t    *testing.T
+	cfg  *config.Config
 	log  *logBuffer
 	stop func()
 }
@@ -96,7 +97,7 @@ type running struct {
 // run starts an App and stops it at the end of the test, or by stop.
 func run(t *testing.T, cfg *config.Config) *running {
 	t.Helper()
-	r := &running{t: t, log: &logBuffer{}}
+	r := &running{t: t, cfg: cfg, log: &logBuffer{}}
 	a, err := app.New(cfg, app.Options{Log: r.log.logger(), Now: time.Now, Version: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -365,11 +366,7 @@ func TestBrokerThatDiesMakesItNotReady(t *testing.T) {
 
 func TestMissingTopicsThatMayNotBeCreatedEndTheStart(t *testing.T) {
 	cfg := settings(t, "POSTRIDER_KAFKA_TOPICS_CREATE=never")
-	a, err := app.New(cfg, app.Options{Log: zap.NewNop(), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = a.Start(t.Context())
+	err := startError(t, cfg)
 	if err == nil || !strings.Contains(err.Error(), "email.delivered") || !strings.Contains(err.Error(), "kafka.topics.create") {
 		t.Errorf("got %v, want every missing topic and the key", err)
 	}
@@ -385,14 +382,20 @@ func TestTakenPortNamesItsKey(t *testing.T) {
 		"server.listen": "POSTRIDER_SERVER_LISTEN", "admin.listen": "POSTRIDER_ADMIN_LISTEN",
 		"kafka.embedded.listen": "POSTRIDER_KAFKA_EMBEDDED_LISTEN",
 	} {
-		a, err := app.New(settings(t, env+"="+taken.Addr().String()), app.Options{Log: zap.NewNop(), Now: time.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Start(t.Context()); err == nil || !strings.Contains(err.Error(), key) {
+		if err := startError(t, settings(t, env+"="+taken.Addr().String())); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: got %v", key, err)
 		}
 	}
+}
+
+// startError starts an App that should not start.
+func startError(t *testing.T, cfg *config.Config) error {
+	t.Helper()
+	a, err := app.New(cfg, app.Options{Log: zap.NewNop(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Start(t.Context())
 }
 
 func freeAddress(t *testing.T) string {

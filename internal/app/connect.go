@@ -117,11 +117,10 @@ func (a *App) prepareTopics(ctx context.Context) error {
 	defer cancel()
 	t := a.cfg.Kafka.Topics
 	reports, err := a.client.EnsureTopics(ctx, TopicSpecs(a.cfg.Kafka, a.broker != nil), t.Create == "missing")
-	var warnings []string
-	for _, r := range reports {
-		a.publisher.SetLimit(r.Name, r.MaxMessageBytes)
-		warnings = append(warnings, r.Warnings...)
+	if err == nil {
+		err = a.settle(ctx, reports)
 	}
+	warnings := topicWarnings(reports)
 	a.health.topicsInOrder(err, warnings)
 	if err != nil {
 		return fmt.Errorf("app: %w", err)
@@ -130,6 +129,49 @@ func (a *App) prepareTopics(ctx context.Context) error {
 		a.log.Warn(w, zap.String("reason_code", "topic_warning"))
 	}
 	return nil
+}
+
+// settle makes the topics ready for the first record: the publisher learns their
+// limits, new ones have leaders that answer (they are announced a moment before
+// that), and a producer id is there.
+func (a *App) settle(ctx context.Context, reports []broker.TopicReport) error {
+	names := make([]string, len(reports))
+	for i, r := range reports {
+		names[i] = r.Name
+		a.publisher.SetLimit(r.Name, r.MaxMessageBytes)
+		if !r.Created {
+			continue
+		}
+		if _, err := a.client.Offsets(ctx, r.Name); err != nil {
+			return err //nolint:wrapcheck // the broker's words name the topic
+		}
+	}
+	return a.publisher.Warm(ctx, names...) //nolint:wrapcheck // as above
+}
+
+// topicWarnings joins equal warnings about several topics, in order.
+func topicWarnings(reports []broker.TopicReport) []string {
+	var texts []string
+	about := map[string][]string{}
+	for _, r := range reports {
+		for _, w := range r.Warnings {
+			text := strings.TrimPrefix(w, "topic "+r.Name+": ")
+			if about[text] == nil {
+				texts = append(texts, text)
+			}
+			about[text] = append(about[text], r.Name)
+		}
+	}
+	for i, text := range texts {
+		names := about[text]
+		switch n := len(names); n {
+		case 1:
+			texts[i] = "topic " + names[0] + ": " + text
+		default:
+			texts[i] = fmt.Sprintf("%d topics, %s to %s: %s", n, names[0], names[n-1], text)
+		}
+	}
+	return texts
 }
 
 // keepConnecting tries until the cluster answers and the topics are in order.

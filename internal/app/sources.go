@@ -146,6 +146,12 @@ func ingestSources(compiled []*CompiledSource) []*ingest.Source {
 	return out
 }
 
+// Address is where requests to the source go, below a base address; token is ""
+// for sources that need none in the path.
+func (c *CompiledSource) Address(base, token string) string {
+	return ingest.URL(base, c.Config.Name, token)
+}
+
 // Describe tells where providers reach the source; what it returns holds
 // secrets and is for the operator's terminal only.
 func (c *CompiledSource) Describe(publicURL string) SourceInfo {

@@ -35,6 +35,11 @@ func typedTopic(t config.Topics, r event.Route) string {
 	return t.Outbound(string(r.Type), family)
 }
 
+// RecordKey is the key of an event's record, as the configuration wants it.
+func RecordKey(t config.Topics) func(*event.Event) string {
+	return func(e *event.Event) string { return ingest.RecordKey(t.Key, e) }
+}
+
 // TopicSpecs lists every topic the configuration needs, each once, typed ones
 // first. The embedded broker bounds partitions by size too: it reads its log
 // into memory at start.
