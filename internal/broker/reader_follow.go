@@ -29,13 +29,28 @@ type Start struct {
 // or fn returns an error, which is returned, except ErrStop. fn is called on
 // the caller's goroutine, one record at a time, in order within a partition.
 // Topics and partitions that appear later are followed from their first record;
-// one that is deleted is let go. It keeps one request open to each broker,
+// one that is deleted is let go. (One that is deleted and made anew within a
+// second cannot be told from the old one before its offsets differ.) It keeps one request open to each broker,
 // however many topics there are, and rides out restarts and leader changes. A
 // reader too slow for the topic's retention gets an *OffsetGapError.
 func (c *Client) Follow(ctx context.Context, topics []string, from Start, fn func(Message) error) error {
 	f := &follower{client: c, topics: topics, from: from, cursors: map[string][]*cursor{}}
+	return f.run(ctx, fn)
+}
+
+// follower is the state of one Follow.
+type follower struct {
+	client  *Client
+	topics  []string
+	from    Start
+	begun   bool
+	turn    int
+	cursors map[string][]*cursor // by topic, ordered by partition
+}
+
+func (f *follower) run(ctx context.Context, fn func(Message) error) error {
 	for n := 1; ; n++ {
-		seen := c.generation()
+		seen := f.client.generation()
 		err := f.round(ctx, fn)
 		var stop *callbackError
 		switch {
@@ -51,21 +66,11 @@ func (c *Client) Follow(ctx context.Context, topics []string, from Start, fn fun
 		case !passing(err):
 			return err
 		}
-		c.refresh(seen)
+		f.client.refresh(seen)
 		if sleep(ctx, backoff(n)) != nil {
 			return fmt.Errorf("broker: follow: %w (the last failure was: %v)", ctx.Err(), err) //nolint:errorlint // the failure is told, the end of ctx is what happened
 		}
 	}
-}
-
-// follower is the state of one Follow.
-type follower struct {
-	client  *Client
-	topics  []string
-	from    Start
-	begun   bool
-	turn    int
-	cursors map[string][]*cursor // by topic, ordered by partition
 }
 
 // round looks for new partitions and asks every leader once.
