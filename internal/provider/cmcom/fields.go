@@ -56,7 +56,7 @@ func (r *reader) bounced() {
 	r.part = r.data.Object("bounce")
 	typ, sub := r.part.String("type"), r.part.String("subType")
 	b := r.parser.bounceOf(typ, sub)
-	r.event.Bounce = &b
+	r.event.Bounce = new(b)
 	r.event.ProviderSubtype = label(typ, sub)
 	r.event.Reason = r.part.Prose("message")
 	r.event.Test = integrationMode(sub)

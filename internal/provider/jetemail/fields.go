@@ -70,7 +70,7 @@ func (r *reader) common() {
 	r.reply = smtpcode.Read(smtp.Response)
 	smtp.Code, smtp.Enhanced = r.reply.Code, r.reply.Enhanced
 	if smtp != (event.SMTP{}) {
-		e.SMTP = &smtp
+		e.SMTP = new(smtp)
 	}
 }
 
@@ -94,8 +94,7 @@ func (r *reader) bounced() {
 	case "soft":
 		said = event.Soft
 	}
-	b := r.reply.Bounce(said, r.response())
-	r.event.Bounce = &b
+	r.event.Bounce = new(r.reply.Bounce(said, r.response()))
 }
 
 // spam: the score and its rules stay in the metadata.
@@ -154,6 +153,6 @@ func (r *reader) engaged() {
 		Client:    d.String("email_client"),
 	}
 	if g != (event.Engagement{}) {
-		r.event.Engagement = &g
+		r.event.Engagement = new(g)
 	}
 }

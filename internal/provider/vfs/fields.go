@@ -100,8 +100,7 @@ func (r *reader) bounced(said event.BounceClass) {
 	if reply != (smtpcode.Reply{}) {
 		r.event.SMTP = &event.SMTP{Code: reply.Code, Enhanced: reply.Enhanced}
 	}
-	b := reply.Bounce(said, reason)
-	r.event.Bounce = &b
+	r.event.Bounce = new(reply.Bounce(said, reason))
 }
 
 // delivered: the server's answer is called response in the example and reason
@@ -125,6 +124,6 @@ func (r *reader) engaged() {
 		UserAgent: r.attr.Prose("userAgent"),
 	}
 	if g != (event.Engagement{}) {
-		r.event.Engagement = &g
+		r.event.Engagement = new(g)
 	}
 }
