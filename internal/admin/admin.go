@@ -96,7 +96,7 @@ func readyz(w http.ResponseWriter, s Status) {
 func writeJSON(w http.ResponseWriter, code int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v) //nolint:errcheck,errchkjson // the client is gone
+	_ = json.NewEncoder(w).Encode(v) //nolint:errchkjson // the client is gone
 }
 
 // Serve answers requests on l until Shutdown. It returns nil after a Shutdown.

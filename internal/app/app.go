@@ -73,7 +73,7 @@ func New(cfg *config.Config, o Options) (*App, error) {
 func (a *App) Start(ctx context.Context) error {
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := a.start(ctx); err != nil {
-		return errors.Join(err, a.stop())
+		return errors.Join(err, a.stop()) //nolint:contextcheck // stopping has its own bounds: the context it would get is over
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func (a *App) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case broke = <-a.failed:
 	}
-	return errors.Join(broke, a.stop())
+	return errors.Join(broke, a.stop()) //nolint:contextcheck // as above
 }
 
 // limits maps the configuration to the receiver's bounds.

@@ -27,7 +27,7 @@ const (
 // trying. A cluster that answers and refuses is a matter of configuration, and
 // ends start-up with what it said.
 func (a *App) connect(ctx context.Context) error {
-	if err := a.startEmbedded(); err != nil {
+	if err := a.startEmbedded(); err != nil { //nolint:contextcheck // it outlives this call
 		return err
 	}
 	client, err := Dial(a.cfg, a.info.Brokers)
@@ -143,10 +143,10 @@ func (a *App) settle(ctx context.Context, reports []broker.TopicReport) error {
 			continue
 		}
 		if _, err := a.client.Offsets(ctx, r.Name); err != nil {
-			return err //nolint:wrapcheck // the broker's words name the topic
+			return err
 		}
 	}
-	return a.publisher.Warm(ctx, names...) //nolint:wrapcheck // as above
+	return a.publisher.Warm(ctx, names...)
 }
 
 // topicWarnings joins equal warnings about several topics, in order.

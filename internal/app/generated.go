@@ -71,7 +71,7 @@ func generate(path string, random io.Reader) error {
 	for _, id := range generatedProviders() {
 		def, ok := all.Lookup(id)
 		if !ok {
-			return fmt.Errorf("app: provider %q is not built in", id) //nolint:err113 // a slip of ours
+			return fmt.Errorf("app: provider %q is not built in", id)
 		}
 		secret, err := newSecret(def, random)
 		if err != nil {

@@ -64,8 +64,7 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 		add("options", err.Error())
 	}
 	verifier, err := webhook.New(c.Webhook)
-	var wrong *webhook.ConfigError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*webhook.ConfigError](err); ok {
 		for _, p := range wrong.Problems {
 			add("auth."+p.Field, p.Message)
 		}

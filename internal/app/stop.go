@@ -63,7 +63,7 @@ func (a *App) stopAdmin() error {
 		err = a.admin.Shutdown(ctx)
 	}
 	if a.webhooks != nil {
-		_ = a.webhooks.Close() //nolint:errcheck // closed before, unless start-up failed half-way
+		_ = a.webhooks.Close() // closed before, unless start-up failed half-way
 	}
 	return err
 }

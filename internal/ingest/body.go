@@ -134,8 +134,7 @@ func (b *body) read(src io.Reader, size, limit int64) ([]byte, error) {
 
 // readError tells a body over net/http's own limit from one that broke off.
 func readError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errTooLarge
 	}
 	return fmt.Errorf("%w: %w", errIncomplete, err)

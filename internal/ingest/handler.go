@@ -68,7 +68,7 @@ func (s *Server) lookup(c echo.Context) (*Source, error) {
 func (s *Server) receive(c echo.Context, src *Source) (result Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("ingest: panic: %v", p) //nolint:err113 // nobody matches it
+			err = fmt.Errorf("ingest: panic: %v", p)
 			s.opt.Log.Error("panic while handling a webhook", zap.String("source", src.Name), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
@@ -79,7 +79,7 @@ func (s *Server) receive(c echo.Context, src *Source) (result Result, err error)
 	defer s.active.Add(-1)
 	req := s.request(c)
 	if err := src.Verifier.Missing(&req); err != nil {
-		return "", err //nolint:wrapcheck // a *webhook.RefusedError says it all
+		return "", err
 	}
 	lim := bodyLimits{received: src.MaxBodyBytes, inflated: s.opt.Limits.MaxInflatedBytes}
 	b, err := readBody(c.Request(), lim, &s.buffered)
@@ -99,7 +99,7 @@ func (s *Server) receive(c echo.Context, src *Source) (result Result, err error)
 func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (Result, error) {
 	v, err := webhook.Verify(src.Verifier, req)
 	if err != nil {
-		return "", err //nolint:wrapcheck // a *webhook.RefusedError says it all
+		return "", err
 	}
 	src.Metrics.Verified(v.Proof().KeyID)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opt.Limits.Budget)
@@ -145,8 +145,9 @@ func (s *Server) write(c echo.Context, src *Source, a answer) error {
 	}
 	if a.close {
 		h.Set("Connection", "close")
-		// Not a byte more of a body that nobody will look at.
-		_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // without it the read timeout ends the connection
+		// Not a byte more of a body that nobody will look at; where this
+		// cannot be set, the read timeout ends the connection.
+		_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Unix(1, 0))
 	}
 	if a.code == http.StatusMethodNotAllowed {
 		h.Set("Allow", http.MethodPost)
@@ -164,8 +165,7 @@ func (s *Server) logAnswer(src *Source, a answer, err error) {
 		return
 	}
 	log := s.opt.Log.With(zap.String("source", src.Name), zap.Int("status", a.code), zap.String("reason_code", string(a.result)))
-	var refusal *webhook.RefusedError
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*webhook.RefusedError](err); ok {
 		src.Metrics.Refused(string(refusal.Reason))
 		log.Warn("webhook refused", zap.String("auth_reason", string(refusal.Reason)), zap.String("where", refusal.Where), zap.String("hint", refusal.Hint))
 		return

@@ -86,7 +86,7 @@ func (p *Pipeline) publish(ctx context.Context, b *batch) error {
 		}
 		var outcome *broker.PublishError
 		if !errors.As(err, &outcome) {
-			return err //nolint:wrapcheck // the publisher's error says it all
+			return err
 		}
 		if pending, err = p.rescue(b, pending, outcome.Errs); err != nil {
 			return err

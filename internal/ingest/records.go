@@ -87,7 +87,7 @@ func (p *Pipeline) addEvent(b *batch, i int) {
 	e := &b.events[i].Event
 	r := broker.Record{
 		Topic:   p.opt.Topics.Typed[e.Route()],
-		Key:     []byte(p.key(e)),
+		Key:     []byte(RecordKey(p.opt.Key, e)),
 		Value:   e.AppendJSON(make([]byte, 0, 1024)),
 		Headers: e.AppendHeaders(make([]broker.Header, 0, 13), event.Stamp{Mapper: b.src.Normalize.Mapper}),
 		Time:    b.verified.Request().ReceivedAt,
@@ -99,9 +99,10 @@ func (p *Pipeline) addEvent(b *batch, i int) {
 	}
 }
 
-// key is the configured kind of key.
-func (p *Pipeline) key(e *event.Event) string {
-	switch p.opt.Key {
+// RecordKey is the key of an event's record for each value of kafka.topics.key:
+// message, recipient or event.
+func RecordKey(kind string, e *event.Event) string {
+	switch kind {
 	case "recipient":
 		return e.RecipientKey()
 	case "event":

@@ -128,7 +128,7 @@ func (s *Server) unrouted(err error, c echo.Context) {
 	s.opt.Metrics.UnknownSource(code)
 	if !c.Response().Committed {
 		c.Response().Header().Set(echo.HeaderConnection, "close")
-		_ = c.NoContent(code) //nolint:errcheck // the client is gone
+		_ = c.NoContent(code)
 	}
 }
 
@@ -149,7 +149,7 @@ func (s *Server) Refuse() { s.stopping.Store(true) }
 // ctx ends, then closes their connections.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close() //nolint:errcheck // nothing left to do about it
+		_ = s.http.Close()
 		return fmt.Errorf("ingest: requests still in progress at the end of the shutdown timeout: %w", err)
 	}
 	return nil
