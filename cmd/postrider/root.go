@@ -24,6 +24,7 @@ type cli struct {
 	env         []string
 	now         func() time.Time
 
+	style      style // of standard output
 	configFile string
 	output     string // text | json
 }
@@ -66,13 +67,14 @@ Start here:
 		SilenceErrors: true,
 		Version:       version(),
 	}
+	c.style = newStyle(c.out, c.getenv("NO_COLOR"))
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.errOut)
 	root.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration file (default ./config.yaml, then built-in defaults)")
 	root.PersistentFlags().StringVar(&c.output, "output", "text", "form of the output: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag exists
-	root.AddCommand(newServe(c), newSources(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
+	root.AddCommand(newServe(c), newSources(c), newSend(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
 	return root
 }
 

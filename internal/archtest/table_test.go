@@ -97,6 +97,10 @@ var table = []row{
 		others: []string{echo, "golang.org/x/net/netutil", prometheus, uuid, zap},
 	},
 	{
+		folder: "internal/sender",
+		own:    []string{"internal/broker", "internal/normalize", "internal/provider", "pkg/event", "pkg/webhook"},
+	},
+	{
 		folder: "internal/app",
 		own:    []string{"internal/...", "pkg/...", "schemas"},
 		others: []string{echo, prometheus, uuid, xterm, zap},
@@ -104,10 +108,10 @@ var table = []row{
 	{
 		folder: "cmd/postrider",
 		own: []string{
-			"internal/app", "internal/broker", "internal/config", "internal/normalize",
-			"internal/provider", "internal/provider/all", "pkg/event", "pkg/webhook", "schemas",
+			"internal/app", "internal/broker", "internal/config", "internal/normalize", "internal/provider",
+			"internal/provider/all", "internal/sender", "pkg/event", "pkg/webhook", "schemas",
 		},
-		others: []string{cobra, "github.com/hashicorp/go-retryablehttp", "github.com/schollz/progressbar/v3", uuid, xterm, zap},
+		others: []string{cobra, "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},
 
 	// For tests; no program contains them.
