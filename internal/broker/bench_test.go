@@ -30,7 +30,7 @@ func benchPublish(b *testing.B, callers int) {
 		b.Fatal(err)
 	}
 	body, event := bytes.Repeat([]byte("r"), 500), bytes.Repeat([]byte("t"), 700)
-	headers := []Header{{"ce_id", []byte("0123456789abcdef")}, {"ce_type", []byte("delivered")}, {"ce_source", []byte("/sources/test")}}
+	headers := []Header{{Key: "ce_id", Value: []byte("0123456789abcdef")}, {Key: "ce_type", Value: []byte("delivered")}, {Key: "ce_source", Value: []byte("/sources/test")}}
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	b.ReportAllocs()
@@ -63,7 +63,7 @@ func benchRig(b *testing.B) *rig {
 
 // BenchmarkEncode encodes one group of 100 records, checksum included.
 func BenchmarkEncode(b *testing.B) {
-	rec := Record{Key: []byte("message-1234"), Value: bytes.Repeat([]byte("t"), 700), Time: time.UnixMilli(1), Headers: []Header{{"ce_id", []byte("0123456789abcdef")}}}
+	rec := Record{Key: []byte("message-1234"), Value: bytes.Repeat([]byte("t"), 700), Time: time.UnixMilli(1), Headers: []Header{{Key: "ce_id", Value: []byte("0123456789abcdef")}}}
 	batch := new(batches).get()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -128,10 +128,10 @@ func TestPingExplains(t *testing.T) {
 		pingFails(t, Options{Brokers: secured}, "TLS")
 	})
 	t.Run("wrong password", func(t *testing.T) {
-		pingFails(t, Options{Brokers: login, SASL: &SASLOptions{"SCRAM-SHA-512", "rider", "wrong-password"}}, "credentials")
+		pingFails(t, Options{Brokers: login, SASL: &SASLOptions{Mechanism: "SCRAM-SHA-512", Username: "rider", Password: "wrong-password"}}, "credentials")
 	})
 	t.Run("mechanism not offered", func(t *testing.T) {
-		pingFails(t, Options{Brokers: login, SASL: &SASLOptions{"PLAIN", "rider", "open sesame"}}, "credentials")
+		pingFails(t, Options{Brokers: login, SASL: &SASLOptions{Mechanism: "PLAIN", Username: "rider", Password: "open sesame"}}, "credentials")
 	})
 }
 
