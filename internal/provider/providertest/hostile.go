@@ -171,6 +171,7 @@ func (s *suite) extraMembers(t *testing.T) {
 		{`null`, ""},
 		{`""`, ""},
 		{`{ "b" : [ 1.50 , null ], "a" : "\u00e9" }`, `{"b":[1.50,null],"a":"\u00e9"}`},
+		{"{\"bad\": [\"\xff\"]}", "{\"bad\":[\"\uFFFD\"]}"},
 		{`[]`, "[]"},
 	}
 	for _, c := range s.objects(t) {
