@@ -142,6 +142,9 @@ func (d *delivery) reform(now time.Time) bool {
 		d.encode(now)
 	}
 	d.l.exposed = len(live) > 0
+	if len(live) == 0 && d.last != nil {
+		d.l.p.log.Warn("records expired unsent", append(d.fields(), zap.Error(d.last))...)
+	}
 	return len(live) > 0
 }
 

@@ -97,7 +97,7 @@ type GroupCommitter struct {
 	// wait sleeps between attempts; tests replace it.
 	wait func(ctx context.Context, d time.Duration) error
 
-	root   context.Context //nolint:containedctx // the lanes' life, ended by Close
+	root   context.Context // the lanes' life, ended by Close
 	cancel context.CancelCauseFunc
 
 	inFlight atomic.Int64

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,6 +100,32 @@ func TestOneCopyUnderTimeoutsAfterAppend(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The same against whatever broker there is: each answer is lost twice.
+func TestOneCopyWhenAnswersAreLost(t *testing.T) {
+	onBrokers(t, func(t *testing.T, r *rig) {
+		r.wait = hurry
+		topic := r.newTopic(1)
+		var n atomic.Int32
+		r.produce = &faulty{RoundTripper: r.produce, after: func() error {
+			if n.Add(1)%3 != 0 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}}
+		var want []string
+		for i := range 20 {
+			want = append(want, fmt.Sprint(i))
+			r.mustPublish(Record{Topic: topic, Key: []byte("k"), Value: []byte(want[i])})
+		}
+		if d := cmp.Diff(want, values(t, r.client, topic, 0)); d != "" {
+			t.Errorf("topic differs from one copy each:\n%s", d)
+		}
+		if n.Load() < 60 {
+			t.Errorf("%d attempts, want 60", n.Load())
+		}
+	})
 }
 
 func TestConnectionCutByTheBroker(t *testing.T) {
@@ -217,102 +241,6 @@ func (f roundTripFunc) RoundTrip(ctx context.Context, a net.Addr, req kafka.Requ
 	return f(ctx, a, req)
 }
 
-func TestOneBadRecordFailsAlone(t *testing.T) {
-	for code, want := range map[int16]error{
-		2: ErrInvalid, 10: ErrTooLarge, 18: ErrTooLarge, 32: ErrInvalid, 87: ErrInvalid,
-	} {
-		t.Run(kafka.Error(code).Title(), func(t *testing.T) {
-			r := newRig(t, PublisherOptions{})
-			r.wait = hurry
-			waiting, free := r.hold()
-			r.refuseBatchesWith("bad", code)
-			j := r.watch()
-			var wg sync.WaitGroup
-			wg.Go(func() { r.mustPublish(record("first")) })
-			<-waiting
-			vals := []string{"0", "1", "2", "3", "4", "bad", "6", "7", "8"}
-			var err error
-			wg.Go(func() { err = r.Publish(context.Background(), records(vals...)) })
-			r.queueLength(1 + len(vals))
-			free()
-			wg.Wait()
-			var pe *PublishError
-			if !errors.As(err, &pe) {
-				t.Fatalf("got %v, want a *PublishError", err)
-			}
-			for i, e := range pe.Errs {
-				if vals[i] == "bad" && !errors.Is(e, want) {
-					t.Errorf("bad record: got %v, want %v", e, want)
-				}
-				if vals[i] != "bad" && e != nil {
-					t.Errorf("neighbour %s failed: %v", vals[i], e)
-				}
-			}
-			r.mustPublish(record("last"))
-			good := []string{"first", "0", "1", "2", "3", "4", "6", "7", "8", "last"}
-			if d := cmp.Diff(good, values(t, r.client, testTopic, 0)); d != "" {
-				t.Errorf("topic differs:\n%s", d)
-			}
-			reqs := j.all()
-			if last := reqs[len(reqs)-1]; last.producer != reqs[0].producer || last.sequence != 9 {
-				t.Errorf("last batch has sequence %d of producer %d, want 9 of %d: refused batches use up none",
-					last.sequence, last.producer, reqs[0].producer)
-			}
-		})
-	}
-}
-
-func (r *rig) refuseBatchesWith(value string, code int16) {
-	r.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		r.cluster.KeepControl()
-		if slices.Contains(parseProduce(r.t, req).values, value) {
-			return produceAnswer(req, code), nil, true
-		}
-		return nil, nil, false
-	})
-}
-
-// The first attempt is appended, its answer is lost, and the broker refuses the
-// second for its size: the halves must not become second copies.
-func TestDividingAfterUnknownOutcomeMakesNoCopies(t *testing.T) {
-	r := newRig(t, PublisherOptions{})
-	r.wait = hurry
-	r.mustPublish(record("first"))
-	j := r.watch()
-	lost := times(1, io.ErrUnexpectedEOF)
-	tooLarge := times(2, &answerError{code: 10})
-	var mu sync.Mutex
-	n := 0
-	inner := r.produce
-	r.produce = roundTripFunc(func(ctx context.Context, a net.Addr, req kafka.Request) (kafka.Response, error) {
-		mu.Lock()
-		n++
-		second := n == 2
-		mu.Unlock()
-		if second {
-			if err := tooLarge(); err != nil {
-				return nil, err
-			}
-		}
-		res, err := inner.RoundTrip(ctx, a, req)
-		if err == nil {
-			err = lost()
-		}
-		return res, err
-	})
-	err := r.Publish(context.Background(), records("a", "b"))
-	if !errors.Is(err, ErrUnknownOutcome) {
-		t.Errorf("got %v, want ErrUnknownOutcome", err)
-	}
-	r.mustPublish(record("last"))
-	if d := cmp.Diff([]string{"first", "a", "b", "last"}, values(t, r.client, testTopic, 0)); d != "" {
-		t.Errorf("topic differs:\n%s", d)
-	}
-	if len(j.all()) < 3 {
-		t.Error("the halves were never tried")
-	}
-}
-
 func TestLeaderChangeRefreshesMetadata(t *testing.T) {
 	r := newRig(t, PublisherOptions{}, kfake.NumBrokers(3))
 	// kafka-go would look by itself within MetadataTTL; here it never does.
@@ -335,142 +263,6 @@ func TestPartitionWithoutLeaderIsWaitedFor(t *testing.T) {
 	r.wait = hurry
 	noLeader := fmt.Errorf("fetch request error: %w", protocol.NewErrNoLeader(testTopic, 0))
 	r.produce = &faulty{RoundTripper: r.produce, before: times(4, noLeader)}
-	r.mustPublish(record("a"))
-	if d := diffValues(values(t, r.client, testTopic, 0), []string{"a"}); d != "" {
-		t.Error(d)
-	}
-}
-
-func TestNewProducerIDAfterUnknownOutcome(t *testing.T) {
-	seen := &observed{}
-	r := newRig(t, PublisherOptions{Observer: seen})
-	r.mustPublish(record("first"))
-	waiting, free := r.hold()
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	err := outcome(t, r.Publish(ctx, records("ghost")))
-	if !errors.Is(err, ErrDeadline) || !errors.Is(err, ErrUnknownOutcome) {
-		t.Errorf("got %v, want ErrDeadline and ErrUnknownOutcome", err)
-	}
-	<-waiting
-	j := r.watch()
-	free()
-	r.mustPublish(record("next"))
-	reqs := j.all()
-	next := reqs[len(reqs)-1]
-	if next.sequence != 0 || seen.ids() != 2 {
-		t.Errorf("next batch has sequence %d and %d producer ids were fetched, want 0 and 2", next.sequence, seen.ids())
-	}
-	got := values(t, r.client, testTopic, 0)
-	for _, v := range []string{"first", "next"} {
-		if !slices.Contains(got, v) {
-			t.Errorf("%s is missing in %v", v, got)
-		}
-	}
-}
-
-func TestProducerIDIsKeptWhenNothingWasSent(t *testing.T) {
-	seen := &observed{}
-	r := newRig(t, PublisherOptions{Observer: seen})
-	r.mustPublish(record("first"))
-	inner := r.produce
-	r.produce = &faulty{RoundTripper: inner, before: func() error { return io.EOF }}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	if err := r.Publish(ctx, records("expired")); !errors.Is(err, ErrDeadline) {
-		t.Errorf("got %v, want ErrDeadline", err)
-	}
-	eventually(t, "the lane rests", func() bool { return r.InFlightBytes() == 0 })
-	eventually(t, "the lane rests", r.lanes(testTopic)[0].rests)
-	r.produce = inner
-	r.mustPublish(record("next"))
-	if seen.ids() != 1 {
-		t.Errorf("%d producer ids, want 1: no outcome was unknown", seen.ids())
-	}
-}
-
-func TestSequenceErrors(t *testing.T) {
-	for _, code := range []int16{45, 47, 59} {
-		t.Run(kafka.Error(code).Title(), func(t *testing.T) {
-			t.Run("first attempt goes out again under a new id", func(t *testing.T) {
-				r := newRig(t, PublisherOptions{})
-				r.mustPublish(record("first"))
-				j := r.watch()
-				r.answer(code)
-				r.mustPublish(record("second"))
-				reqs := j.all()
-				a, b := reqs[0], reqs[len(reqs)-1]
-				if a.producer == b.producer || b.sequence != 0 {
-					t.Errorf("went from producer %d to %d sequence %d, want a new one at 0", a.producer, b.producer, b.sequence)
-				}
-				if d := cmp.Diff([]string{"first", "second"}, values(t, r.client, testTopic, 0)); d != "" {
-					t.Errorf("topic differs:\n%s", d)
-				}
-			})
-			t.Run("after an unknown outcome nothing is sent again", func(t *testing.T) {
-				r := newRig(t, PublisherOptions{})
-				r.wait = hurry
-				r.mustPublish(record("first"))
-				r.produce = &faulty{RoundTripper: r.produce, after: times(1, io.ErrUnexpectedEOF), before: skip(1, &answerError{code: code})}
-				err := outcome(t, r.Publish(context.Background(), records("second")))
-				if !errors.Is(err, ErrUnknownOutcome) {
-					t.Errorf("got %v, want ErrUnknownOutcome", err)
-				}
-				r.mustPublish(record("third"))
-				if d := cmp.Diff([]string{"first", "second", "third"}, values(t, r.client, testTopic, 0)); d != "" {
-					t.Errorf("topic differs from one copy each:\n%s", d)
-				}
-			})
-		})
-	}
-}
-
-// skip lets n calls pass, fails one, and lets the rest pass.
-func skip(n int32, err error) func() error {
-	var calls atomic.Int32
-	return func() error {
-		if calls.Add(1) == n+1 {
-			return err
-		}
-		return nil
-	}
-}
-
-func TestDuplicateSequenceIsSuccess(t *testing.T) {
-	r := newRig(t, PublisherOptions{})
-	r.answer(46)
-	r.mustPublish(record("a"))
-}
-
-func TestSettingsAtFaultAreNotRetried(t *testing.T) {
-	for _, code := range []int16{17, 29, 31, 42} {
-		t.Run(kafka.Error(code).Title(), func(t *testing.T) {
-			r := newRig(t, PublisherOptions{})
-			r.mustPublish(record("first"))
-			j := r.watch()
-			r.answer(code)
-			err := outcome(t, r.Publish(context.Background(), records("second")))
-			if !errors.Is(err, kafka.Error(code)) || errors.Is(err, ErrUnknownOutcome) {
-				t.Errorf("got %v, want the broker's refusal with a certain outcome", err)
-			}
-			if n := len(j.all()); n != 1 {
-				t.Errorf("%d attempts, want 1", n)
-			}
-			r.mustPublish(record("third"))
-		})
-	}
-}
-
-func TestProducerIDIsWaitedFor(t *testing.T) {
-	r := newRig(t, PublisherOptions{})
-	r.wait = hurry
-	for _, code := range []int16{14, 15, 16} {
-		r.cluster.ControlKey(int16(kmsg.InitProducerID), func(req kmsg.Request) (kmsg.Response, error, bool) {
-			res := req.ResponseKind().(*kmsg.InitProducerIDResponse)
-			res.ErrorCode = code
-			return res, nil, true
-		})
-	}
 	r.mustPublish(record("a"))
 	if d := diffValues(values(t, r.client, testTopic, 0), []string{"a"}); d != "" {
 		t.Error(d)
@@ -525,37 +317,4 @@ func TestOrderPerKeyUnderRetries(t *testing.T) {
 	if total != keys*each {
 		t.Errorf("%d records, want %d", total, keys*each)
 	}
-}
-
-// Sequence numbers are 31 bits wide in Java's client and brokers: 0 follows
-// 2^31-1. (The in-process broker wraps one earlier; then the publisher must
-// fall back to a new producer id. On a real broker it must not have to.)
-func TestSequenceWraps(t *testing.T) {
-	for _, c := range []struct{ sequence, n, want int32 }{
-		{0, 1, 1}, {math.MaxInt32, 1, 0}, {math.MaxInt32 - 1, 1, math.MaxInt32}, {math.MaxInt32 - 1, 4, 2}, {math.MaxInt32, math.MaxInt32, math.MaxInt32 - 1},
-	} {
-		if got := nextSequence(c.sequence, c.n); got != c.want {
-			t.Errorf("%d records from %d: next is %d, want %d", c.n, c.sequence, got, c.want)
-		}
-	}
-	onBrokers(t, func(t *testing.T, r *rig) {
-		seen := &observed{}
-		r.observer = seen
-		topic := r.newTopic(1)
-		rec := func(v string) Record { return Record{Topic: topic, Key: []byte("k"), Value: []byte(v)} }
-		r.mustPublish(rec("first"))
-		l := r.lanes(topic)[0]
-		eventually(t, "the lane rests", l.rests)
-		// Brokers accept any first sequence of a producer they have no state for.
-		l.id.producer += 1_000_000
-		l.sequence = math.MaxInt32 - 1
-		r.mustPublish(rec("a"), rec("b"), rec("c"), rec("d"))
-		r.mustPublish(rec("e"))
-		if r.cluster == nil && seen.ids() != 1 {
-			t.Errorf("%d producer ids were needed, want 1", seen.ids())
-		}
-		if d := cmp.Diff([]string{"first", "a", "b", "c", "d", "e"}, values(t, r.client, topic, 0)); d != "" {
-			t.Errorf("topic differs:\n%s", d)
-		}
-	})
 }

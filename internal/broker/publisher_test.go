@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestPublishReachesTheTopic(t *testing.T) {
@@ -334,4 +335,19 @@ func TestCloseEndsWithItsContext(t *testing.T) {
 		t.Errorf("%d records have an unknown outcome, want 1: the one in flight", sent)
 	}
 	free()
+}
+
+func TestWarmLeavesNothingToWaitFor(t *testing.T) {
+	r := newRig(t, PublisherOptions{})
+	if err := r.Warm(context.Background(), testTopic); err != nil {
+		t.Fatal(err)
+	}
+	r.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		t.Error("a producer id was fetched after Warm")
+		return nil, nil, false
+	})
+	r.mustPublish(record("a"))
+	if err := r.Warm(context.Background(), "absent"); err == nil || !strings.Contains(err.Error(), "absent") {
+		t.Errorf("Warm of a missing topic: got %v, want an error that names it", err)
+	}
 }
