@@ -27,7 +27,7 @@ type Message struct {
 // including, Next.
 type OffsetRange struct{ First, Next int64 }
 
-// ErrStop, returned by a callback, ends the read without an error.
+// ErrStop ends a read without an error when its callback returns it.
 var ErrStop = errors.New("stop reading")
 
 // OffsetGapError says that records that were asked for are not in the log: they

@@ -178,8 +178,7 @@ func (c *Client) deliver(ctx context.Context, cursors []*cursor, parts []fetched
 			if err == nil {
 				err = cu.deliver(&p, fn)
 			}
-			var stop *callbackError
-			if errors.As(err, &stop) {
+			if _, ok := errors.AsType[*callbackError](err); ok {
 				return err
 			}
 			if failed == nil {
@@ -192,7 +191,7 @@ func (c *Client) deliver(ctx context.Context, cursors []*cursor, parts []fetched
 
 // partError explains a partition's error code.
 func (c *Client) partError(ctx context.Context, cu *cursor, code kafka.Error) error {
-	switch code { //nolint:exhaustive // every other code is told as it is
+	switch code {
 	case 0:
 		return nil
 	case kafka.OffsetOutOfRange:

@@ -193,8 +193,7 @@ func (f *follower) ask(ctx context.Context, groups [][]*cursor, fn func(Message)
 		if a.err == nil {
 			a.err = f.client.deliver(ctx, a.cursors, a.parts, fn)
 		}
-		var stop *callbackError
-		if errors.As(a.err, &stop) {
+		if _, ok := errors.AsType[*callbackError](a.err); ok {
 			return a.err
 		}
 		failed = cmp.Or(failed, a.err)

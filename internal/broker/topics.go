@@ -237,8 +237,7 @@ func (s TopicSpec) command(brokers string) string {
 // refused explains why the broker would not create the topic.
 func (s TopicSpec) refused(err error, brokers string) error {
 	advice := "or create it yourself: " + s.command(brokers)
-	var code kafka.Error
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[kafka.Error](err); ok {
 		if hint := createHint(code); hint != "" {
 			advice = hint + ", " + advice
 		}

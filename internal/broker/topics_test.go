@@ -50,7 +50,9 @@ func TestTopicsAreCreatedInOneRequestWithTheClustersDefaults(t *testing.T) {
 	requests := make(chan *kmsg.CreateTopicsRequest, 10)
 	cluster.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		requests <- req.(*kmsg.CreateTopicsRequest)
+		if create, ok := req.(*kmsg.CreateTopicsRequest); ok {
+			requests <- create
+		}
 		return nil, nil, false
 	})
 	if _, err := c.EnsureTopics(t.Context(), specs("a", "b", "c"), true); err != nil {

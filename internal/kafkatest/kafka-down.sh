@@ -30,7 +30,7 @@ dir=${dir:-${TMPDIR:-/tmp}/postrider-kafka-$port}
 dir=$(cd "$dir" && pwd)
 
 ours() { # ours PID NODE_FOLDER
-  tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qxF "$2/server.properties"
+  { tr '\0' '\n' <"/proc/$1/cmdline" | grep -qxF "$2/server.properties"; } 2>/dev/null
 }
 
 stopped=()

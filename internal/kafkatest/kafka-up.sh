@@ -112,7 +112,7 @@ node_port() { echo $((port + 10 * $1)); }
 running() {
   local pid
   pid=$(cat "$dir/node$1/pid" 2>/dev/null) && [ -n "$pid" ] &&
-    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$dir/node$1/server.properties"
+    { tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF "$dir/node$1/server.properties"; } 2>/dev/null
 }
 
 write_config() {

@@ -74,7 +74,7 @@ func newSuite(t *testing.T, c Cluster) *suite {
 	}
 	t.Cleanup(client.Close)
 	pub := broker.NewPublisher(client, broker.PublisherOptions{
-		Now:    func() time.Time { return time.Now() }, //nolint:forbidigo // a test of real brokers keeps real time
+		Now:    time.Now,
 		Budget: 20 * time.Second, AttemptTimeout: 10 * time.Second,
 	})
 	t.Cleanup(func() {

@@ -45,6 +45,7 @@ func TestKafka(t *testing.T) {
 // TestKafkaSASL is about getting in and being kept out; what is done inside
 // does not differ from TestKafka.
 func TestKafkaSASL(t *testing.T) {
+	t.Parallel()
 	good := broker.Options{
 		Brokers: strings.Split(environment(t, "POSTRIDER_TEST_SASL_BROKERS"), ","),
 		TLS:     &broker.TLSOptions{CAFile: environment(t, "POSTRIDER_TEST_CA")},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // published is a fixed time of receipt, in the past but within any retention.
 func published() time.Time {
-	return time.Now().Add(-time.Minute).UTC().Truncate(time.Millisecond) //nolint:forbidigo // brokers judge record times by their own clock
+	return time.Now().Add(-time.Minute).UTC().Truncate(time.Millisecond)
 }
 
 func recordsComeBack(s *suite) {
@@ -97,7 +98,7 @@ func concurrentWritersKeepOrder(s *suite) {
 	next := map[string]int{}
 	for p := range partitions {
 		for _, m := range s.read(topic, p) {
-			if want := fmt.Sprint(next[string(m.Key)]); string(m.Value) != want {
+			if want := strconv.Itoa(next[string(m.Key)]); string(m.Value) != want {
 				s.Errorf("%s: record %s where %s should be", m.Key, m.Value, want)
 			}
 			next[string(m.Key)]++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func readWaits(s *suite) {
 		done <- s.client.Read(ctx, topic, 0, 0, -1, func(m broker.Message) error { seen <- string(m.Value); return nil })
 	}()
 	for i := range 3 {
-		if got := <-seen; got != fmt.Sprint(i) {
+		if got := <-seen; got != strconv.Itoa(i) {
 			s.Errorf("record %d is %q", i, got)
 		}
 		s.numbered(topic, i+1, 1)

@@ -201,8 +201,7 @@ func startError(o Options, err error) error {
 		return fmt.Errorf("embedded broker: %s is taken by another program: "+
 			"stop it, or choose another address with kafka.embedded.listen: %w", o.Listen, err)
 	}
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return fmt.Errorf("embedded broker: cannot listen on %s (kafka.embedded.listen): %w", o.Listen, err)
 	}
 	return fmt.Errorf("embedded broker: open %s (kafka.embedded.dir): %w", o.Dir, err)
@@ -216,7 +215,7 @@ func ready(addr string) error {
 	if err != nil {
 		return fmt.Errorf("embedded broker: not ready: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only read from
 	if _, err := conn.Brokers(); err != nil {
 		return fmt.Errorf("embedded broker: not ready: %w", err)
 	}

@@ -23,12 +23,12 @@ type dirLock struct{ f *os.File }
 
 // lockDir takes the folder's lock, or tells which process has it.
 func lockDir(dir string) (*dirLock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, lockMode)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, lockMode) //nolint:gosec // the folder is the operator's choice
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker: lock %s (kafka.embedded.dir): %w", dir, err)
 	}
 	if err := tryLock(f); err != nil {
-		defer f.Close()
+		defer func() { _ = f.Close() }() // nothing was written
 		if errors.Is(err, errLocked) {
 			return nil, heldError(dir, f)
 		}
@@ -58,7 +58,7 @@ func writePID(f *os.File) error {
 
 func heldError(dir string, f *os.File) error {
 	var note [20]byte
-	n, _ := f.ReadAt(note[:], 0) //nolint:errcheck // a short note is the usual case and an unreadable one only costs the pid
+	n, _ := f.ReadAt(note[:], 0) // a short note is the usual case, and an unreadable one only costs the pid
 	pid := strings.TrimSpace(string(note[:n]))
 	if pid == "" {
 		pid = "unknown"
