@@ -11,7 +11,7 @@ for line in sys.stdin:
     sent = json.loads(line)
     if "topic" not in sent:
         continue
-    fields = {"id": sent["id"], "type": sent["type"], "provider": sent["provider"],
+    fields = {"id": sent["id"], "type": sent["type"].removeprefix("inbound."), "provider": sent["provider"],
               "source": sent["source"], "provider_type": sent["provider_type"]}
     records.append({"topic": sent["topic"], "headers": {"ce_id": sent["id"], "provider": sent["provider"]}, "value": fields})
 json.dump({"records": records}, sys.stdout)
