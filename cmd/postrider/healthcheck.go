@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/postrider/postrider/internal/app"
 )
 
 // newHealthcheck is `postrider healthcheck`.
@@ -36,7 +37,7 @@ func (c *cli) healthcheck(ctx context.Context, admin string) error {
 		if err != nil {
 			return err
 		}
-		admin = "http://" + reachable(cfg.Admin.Listen)
+		admin = "http://" + app.Reachable(cfg.Admin.Listen)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -61,16 +62,3 @@ func (c *cli) healthcheck(ctx context.Context, admin string) error {
 
 // errNotReady is the outcome of a health check that was answered with no.
 var errNotReady = errors.New("healthcheck: the receiver is not ready")
-
-// reachable turns a listen address into one to connect to: an unspecified host
-// is this machine.
-func reachable(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
-}

@@ -5,18 +5,14 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(time.Now)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	c := &cli{
 		in: os.Stdin, out: os.Stdout, errOut: os.Stderr,
 		env: os.Environ(), now: time.Now,

@@ -74,7 +74,7 @@ Start here:
 	root.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration file (default ./config.yaml, then built-in defaults)")
 	root.PersistentFlags().StringVar(&c.output, "output", "text", "form of the output: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag exists
-	root.AddCommand(newServe(c), newSources(c), newSend(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
+	root.AddCommand(newServe(c), newSources(c), newSend(c), newTail(c), newTopics(c), newVerify(c), newDoctor(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
 	return root
 }
 

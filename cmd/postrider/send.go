@@ -140,7 +140,7 @@ func (c *cli) targets(cfg *config.Config, f sendFlags) ([]*sender.Target, error)
 	}
 	base := strings.TrimRight(f.url, "/")
 	if base == "" {
-		base = "http://" + reachable(cfg.Server.Listen)
+		base = "http://" + app.Reachable(cfg.Server.Listen)
 	}
 	if u, err := url.Parse(base); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, errors.New("send: --url: write it as http://host:port or https://host")

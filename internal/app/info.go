@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -62,4 +63,17 @@ func writeReadyFile(path string, i Info) error {
 		return fmt.Errorf("app: ready file: %w", err)
 	}
 	return nil
+}
+
+// Reachable turns a listen address into one to connect to from this machine: an
+// unspecified host is this machine.
+func Reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
 }

@@ -105,16 +105,18 @@ var table = []row{
 		own:    []string{"internal/...", "pkg/...", "schemas"},
 		others: []string{echo, prometheus, uuid, xterm, zap},
 	},
+	{folder: "internal/doctor", own: []string{"internal/app", "internal/broker", "internal/config"}},
 	{
 		folder: "cmd/postrider",
 		own: []string{
-			"internal/app", "internal/broker", "internal/config", "internal/normalize", "internal/provider",
+			"internal/app", "internal/broker", "internal/config", "internal/doctor", "internal/normalize", "internal/provider",
 			"internal/provider/all", "internal/sender", "pkg/event", "pkg/webhook", "schemas",
 		},
 		others: []string{cobra, "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},
 
 	// For tests; no program contains them.
+	{folder: "docs", tests: true},
 	{folder: "internal/archtest", tests: true},
 	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, zap}},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},

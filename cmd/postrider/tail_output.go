@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/pkg/event"
+)
+
+// tailOutput writes records as a table or as JSON lines.
+type tailOutput struct {
+	cli             *cli
+	table           *table
+	raw, deadletter string
+}
+
+func newTailOutput(c *cli, cfg *config.Config) *tailOutput {
+	t := newTable(c, column{title: "TIME", width: 24}, column{title: "RECORD", width: 28}, column{title: "SOURCE", width: 8},
+		column{title: "TYPE", width: 18}, column{title: "RECIPIENT", width: 21}, column{title: "ID", width: 32}, column{title: "DETAIL"})
+	return &tailOutput{cli: c, table: t, raw: cfg.Kafka.Topics.Raw(), deadletter: cfg.Kafka.Topics.Deadletter()}
+}
+
+// message writes one record.
+func (o *tailOutput) message(m *broker.Message) error {
+	special := m.Topic == o.raw || m.Topic == o.deadletter
+	switch {
+	case !o.cli.json():
+		return o.row(m, special)
+	case special:
+		return json.NewEncoder(o.cli.out).Encode(recordJSON(m)) //nolint:wrapcheck // standard output
+	}
+	_, err := o.cli.out.Write(append(m.Value, '\n'))
+	return err //nolint:wrapcheck // standard output
+}
+
+// row writes one line of the table.
+func (o *tailOutput) row(m *broker.Message, special bool) error {
+	place := fmt.Sprintf("%s[%d]@%d", m.Topic, m.Partition, m.Offset)
+	cells := []cell{{m.Time.UTC().Format("2006-01-02T15:04:05.000Z"), o.cli.style.dim}, plain(place), plain(headerOf(m, "source"))}
+	if special {
+		return o.table.row(append(cells, o.special(m)...)...)
+	}
+	e, err := event.Decode(m.Value)
+	if err != nil {
+		return o.table.row(append(cells, plain("?"), plain(""), plain(headerOf(m, "ce_id")), plain("no event: "+err.Error()))...)
+	}
+	return o.table.row(append(cells, cell{e.ProviderType, o.mood(&e)}, plain(who(&e)), plain(e.ID), plain(detail(&e)))...)
+}
+
+// special is the rest of the row of a raw request or a dead letter.
+func (o *tailOutput) special(m *broker.Message) []cell {
+	id := plain(headerOf(m, "id"))
+	if m.Topic == o.raw {
+		what := strings.TrimSpace(headerOf(m, "method") + " " + headerOf(m, "content-type"))
+		return []cell{plain("request"), plain(""), id, plain(what + ", " + strconv.Itoa(len(m.Value)) + " bytes")}
+	}
+	var d struct {
+		Detail string `json:"detail"`
+	}
+	_ = json.Unmarshal(m.Value, &d) //nolint:errcheck // without it there is no detail
+	return []cell{
+		{"dead letter", o.cli.style.bad}, plain(""), id,
+		plain(headerOf(m, "reason") + " at " + headerOf(m, "stage") + ": " + d.Detail),
+	}
+}
+
+// mood is the colour of an event's type.
+func (o *tailOutput) mood(e *event.Event) paint {
+	st := o.cli.style
+	switch e.Type {
+	case event.Delivered, event.Opened, event.Clicked, event.Subscribed:
+		return st.good
+	case event.Bounced, event.Dropped, event.Failed, event.Complained:
+		return st.bad
+	case event.Deferred, event.Unsubscribed, event.Suppressed, event.Unknown:
+		return st.warn
+	case event.Queued, event.Sent, event.Received, event.Autoresponded:
+	}
+	return st.none
+}
+
+// who names the recipient, or how many there are, or the hash.
+func who(e *event.Event) string {
+	switch {
+	case e.Recipient != "":
+		return e.Recipient
+	case len(e.Recipients) > 0:
+		return fmt.Sprintf("one of %d", len(e.Recipients))
+	case e.RecipientHash != "":
+		return e.RecipientHash[:min(16, len(e.RecipientHash))] + "…"
+	}
+	return "-"
+}
+
+// detail is what is most worth knowing of an event, in a few words.
+func detail(e *event.Event) string {
+	var parts []string
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if b := e.Bounce; b != nil {
+		add(string(b.Class) + " " + string(b.Category))
+	}
+	if e.Drop != nil {
+		add(string(e.Drop.Reason))
+	}
+	if e.Engagement != nil {
+		add(e.Engagement.URL)
+	}
+	if e.SMTP != nil {
+		add(e.SMTP.Response)
+	}
+	add(e.Reason)
+	return strings.Join(parts, ": ")
+}
+
+// recordLine is a record of the raw or the dead-letter topic as JSON.
+type recordLine struct {
+	Topic     string              `json:"topic"`
+	Partition int                 `json:"partition"`
+	Offset    int64               `json:"offset"`
+	Time      string              `json:"time"`
+	Key       string              `json:"key"`
+	Headers   map[string][]string `json:"headers"`
+	Value     string              `json:"value,omitempty"`        // if it is UTF-8
+	Base64    []byte              `json:"value_base64,omitempty"` // if it is not
+}
+
+// recordJSON makes the line of a record.
+func recordJSON(m *broker.Message) recordLine {
+	l := recordLine{
+		Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time.UTC().Format(time.RFC3339Nano),
+		Key: string(m.Key), Headers: make(map[string][]string, len(m.Headers)),
+	}
+	for _, h := range m.Headers {
+		l.Headers[h.Key] = append(l.Headers[h.Key], string(h.Value))
+	}
+	if utf8.Valid(m.Value) {
+		l.Value = string(m.Value)
+	} else {
+		l.Base64 = m.Value
+	}
+	return l
+}
