@@ -135,14 +135,14 @@ func (b *batch) seal(id identity, sequence int32) {
 
 // The wire format is two's complement, cut to the field's width.
 
-func put16[T int | int16](b []byte, v T) { binary.BigEndian.PutUint16(b, uint16(v)) } //nolint:gosec // see above
-func put32[T int | int32](b []byte, v T) { binary.BigEndian.PutUint32(b, uint32(v)) } //nolint:gosec // see above
+func put16[T int | int16](b []byte, v T) { binary.BigEndian.PutUint16(b, uint16(v)) }
+func put32[T int | int32](b []byte, v T) { binary.BigEndian.PutUint32(b, uint32(v)) }
 func put64(b []byte, v int64)            { binary.BigEndian.PutUint64(b, uint64(v)) } //nolint:gosec // see above
 
 // nextSequence is the sequence number behind n records that start at sequence.
 // Numbers are non-negative int32s; 0 follows the largest.
 func nextSequence(sequence, n int32) int32 {
-	return int32((int64(sequence) + int64(n)) & math.MaxInt32) //nolint:gosec // masked
+	return int32((int64(sequence) + int64(n)) & math.MaxInt32)
 }
 
 // RecordBytes is the size of r encoded as the only record of a batch, without

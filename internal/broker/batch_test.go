@@ -188,7 +188,7 @@ func TestBufferThatIsStillReadIsNotUsedAgain(t *testing.T) {
 	<-started
 	want := bytes.Clone(b.buf)
 	if taken, busy := h.revoke(); !taken || !busy {
-		t.Fatalf("revoke while copying: taken %v busy %v, want true true", taken, busy)
+		t.Fatalf("revoke while copying: taken %v busy %v, want both", taken, busy)
 	}
 	b.shared = true
 	b.reset()

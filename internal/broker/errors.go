@@ -145,8 +145,7 @@ func (r rule) topicError(topic string, err error) error {
 // codeOf finds the Kafka error code in err; ok is false for failures below the
 // protocol (connections, routing).
 func codeOf(err error) (code int16, ok bool) {
-	var e kafka.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[kafka.Error](err); ok {
 		return int16(e), true //nolint:gosec // kafka-go decodes it from an int16
 	}
 	return 0, false

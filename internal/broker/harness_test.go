@@ -156,6 +156,7 @@ type journal struct {
 }
 
 func (j *journal) add(t testing.TB, req kmsg.Request) {
+	t.Helper()
 	p := parseProduce(t, req)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -204,8 +205,8 @@ func (r *rig) answer(code int16) {
 }
 
 func produceAnswer(req kmsg.Request, code int16) kmsg.Response {
-	pr := req.(*kmsg.ProduceRequest)
-	res := pr.ResponseKind().(*kmsg.ProduceResponse)
+	pr, _ := req.(*kmsg.ProduceRequest) // the control is on that key
+	res, _ := pr.ResponseKind().(*kmsg.ProduceResponse)
 	for _, t := range pr.Topics {
 		rt := kmsg.NewProduceResponseTopic()
 		rt.Topic = t.Topic

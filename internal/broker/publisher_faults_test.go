@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,6 +106,7 @@ func TestOneCopyUnderTimeoutsAfterAppend(t *testing.T) {
 // The same against whatever broker there is: each answer is lost twice.
 func TestOneCopyWhenAnswersAreLost(t *testing.T) {
 	onBrokers(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		r.wait = hurry
 		topic := r.newTopic(1)
 		var n atomic.Int32
@@ -116,7 +118,7 @@ func TestOneCopyWhenAnswersAreLost(t *testing.T) {
 		}}
 		var want []string
 		for i := range 20 {
-			want = append(want, fmt.Sprint(i))
+			want = append(want, strconv.Itoa(i))
 			r.mustPublish(Record{Topic: topic, Key: []byte("k"), Value: []byte(want[i])})
 		}
 		if d := cmp.Diff(want, values(t, r.client, topic, 0)); d != "" {
@@ -210,7 +212,7 @@ func TestExpiredRecordIsNeverPublished(t *testing.T) {
 			close(dialling)
 			go func() {
 				<-connected
-				_, err := inner.RoundTrip(context.Background(), a, req)
+				_, err := inner.RoundTrip(context.WithoutCancel(ctx), a, req)
 				late <- err
 			}()
 			<-ctx.Done()

@@ -176,7 +176,7 @@ func TestProducerIDIsWaitedFor(t *testing.T) {
 	r.wait = hurry
 	for _, code := range []int16{14, 15, 16} {
 		r.cluster.ControlKey(int16(kmsg.InitProducerID), func(req kmsg.Request) (kmsg.Response, error, bool) {
-			res := req.ResponseKind().(*kmsg.InitProducerIDResponse)
+			res, _ := req.ResponseKind().(*kmsg.InitProducerIDResponse)
 			res.ErrorCode = code
 			return res, nil, true
 		})
@@ -199,6 +199,7 @@ func TestSequenceWraps(t *testing.T) {
 		}
 	}
 	onBrokers(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		seen := &observed{}
 		r.observer = seen
 		topic := r.newTopic(1)

@@ -74,6 +74,7 @@ func (r *rig) refuseBatchesWith(value string, code int16) {
 // second for its size: the halves must not become second copies.
 func TestDividingAfterUnknownOutcomeMakesNoCopies(t *testing.T) {
 	onBrokers(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		r.wait = hurry
 		topic := r.newTopic(1)
 		rec := func(v string) Record { return Record{Topic: topic, Key: []byte("k"), Value: []byte(v)} }
@@ -107,6 +108,7 @@ func TestDividingAfterUnknownOutcomeMakesNoCopies(t *testing.T) {
 // refuses.
 func TestBrokersLimitFailsOnlyTheCulprit(t *testing.T) {
 	onBrokers(t, func(t *testing.T, r *rig) {
+		t.Helper()
 		topic := r.newTopic(1, kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: "4000"})
 		rec := func(v string) Record { return Record{Topic: topic, Key: []byte("k"), Value: []byte(v)} }
 		huge := strings.Repeat("x", 5000)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -66,7 +67,7 @@ func TestLoneRecordWaitsForNoTimer(t *testing.T) {
 	}
 	j := r.watch()
 	for i := range 5 {
-		r.mustPublish(record(fmt.Sprint(i)))
+		r.mustPublish(record(strconv.Itoa(i)))
 	}
 	if n := len(j.all()); n != 5 {
 		t.Errorf("%d produce requests for 5 lone records, want 5", n)
@@ -128,7 +129,7 @@ func TestBatchesStayBelowTheLimit(t *testing.T) {
 	big := strings.Repeat("x", 2000) // larger than a batch: one of its own
 	vals := []string{big}
 	for i := range 20 {
-		vals = append(vals, fmt.Sprint(i)+strings.Repeat("y", 100))
+		vals = append(vals, strconv.Itoa(i)+strings.Repeat("y", 100))
 	}
 	wg.Go(func() { r.mustPublish(records(vals...)...) })
 	r.queueLength(1 + len(vals))
@@ -147,7 +148,7 @@ func TestBatchesStayBelowTheLimit(t *testing.T) {
 func TestOversizedRecordRefusedBeforeSending(t *testing.T) {
 	const limit = 1000
 	r := newRig(t, PublisherOptions{})
-	if err := r.cluster.CreateTopic("small", 1, map[string]string{"max.message.bytes": fmt.Sprint(limit)}); err != nil {
+	if err := r.cluster.CreateTopic("small", 1, map[string]string{"max.message.bytes": strconv.Itoa(limit)}); err != nil {
 		t.Fatal(err)
 	}
 	r.SetLimit("small", limit)

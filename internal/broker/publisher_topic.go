@@ -85,7 +85,7 @@ func (t *topic) slot(r *Record) uint32 {
 }
 
 func (t *topic) pick(lanes []*lane, e *entry) *lane {
-	return lanes[e.slot%uint32(len(lanes))] //nolint:gosec // partitions are int32s
+	return lanes[e.slot%uint32(len(lanes))] //nolint:gosec // partition counts are int32s
 }
 
 // open makes the lanes and moves what waited into them, in order.
@@ -98,7 +98,7 @@ func (t *topic) open(partitions int) {
 	}
 	lanes := make([]*lane, partitions)
 	for i := range lanes {
-		lanes[i] = &lane{topic: t, p: t.p, partition: int32(i)} //nolint:gosec // partitions are int32s
+		lanes[i] = &lane{topic: t, p: t.p, partition: int32(i)}
 	}
 	for _, e := range t.pending {
 		t.pick(lanes, e).enqueue(e)
