@@ -6,6 +6,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/postrider/postrider/pkg/event"
@@ -66,7 +67,21 @@ type PublishError struct {
 
 // Error implements error; it names the first failure and counts them.
 func (e *PublishError) Error() string {
-	return "broker: " + errors.Join(e.Errs...).Error()
+	var first error
+	failed := 0
+	for _, err := range e.Errs {
+		if err == nil {
+			continue
+		}
+		failed++
+		if first == nil {
+			first = err
+		}
+	}
+	if failed == 1 {
+		return fmt.Sprintf("broker: %v", first)
+	}
+	return fmt.Sprintf("broker: %d of %d records: %v", failed, len(e.Errs), first)
 }
 
 // Unwrap returns the records' errors.
