@@ -1,0 +1,101 @@
+package docs_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/internal/app"
+	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+func TestRefusalsAreDocumented(t *testing.T) {
+	want := literals(t, "../pkg/webhook/refused.go", `Reason\w+ +Reason = "(\w+)"`)
+	same(t, "refusal", firstCells(section(t, text(t, "authentication.md"), "## Reasons of refusals")), want)
+}
+
+// Every auth type has a section with an example of that type.
+func TestEveryAuthTypeHasAnExample(t *testing.T) {
+	page := text(t, "authentication.md")
+	for _, typ := range webhook.Types() {
+		if part := section(t, page, "## "+typ); !strings.Contains(part, "type: "+typ) {
+			t.Errorf("the section of %s has no example", typ)
+		}
+	}
+}
+
+// The table says of each type what it covers.
+func TestCoverageIsAsDocumented(t *testing.T) {
+	table := make(map[string][]string)
+	for _, cells := range rows(text(t, "authentication.md")) {
+		if len(cells) == 4 {
+			table[strings.Trim(cells[0], "`")] = cells[1:3]
+		}
+	}
+	says := func(cell string) bool { return strings.HasPrefix(cell, "yes") }
+	for _, typ := range webhook.Types() {
+		c := webhook.Config{Type: typ}
+		if typ == "hmac" {
+			c.Header, c.Template, c.Timestamp = "X-Signature", "{timestamp}.{body}", "X-Timestamp"
+		}
+		covered := c.Covers()
+		cells := table[typ]
+		if len(cells) != 2 || says(cells[0]) != covered.Body || says(cells[1]) != covered.Time {
+			t.Errorf("%s: documented %v, is %+v", typ, cells, covered)
+		}
+	}
+}
+
+// Every fenced YAML example is a configuration that loads, with sources that
+// work and give no cause for a warning unless they prove nothing.
+func TestExamplesLoad(t *testing.T) {
+	fence := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
+	count := 0
+	for name, page := range pages(t) {
+		for i, m := range fence.FindAllStringSubmatch(page, -1) {
+			count++
+			var example strings.Builder
+			for line := range strings.Lines(m[2]) {
+				example.WriteString(strings.TrimPrefix(line, m[1]))
+			}
+			t.Run(fmt.Sprintf("%s/%d", name, i+1), func(t *testing.T) { load(t, example.String()) })
+		}
+	}
+	if count < len(webhook.Types()) {
+		t.Errorf("only %d examples found", count)
+	}
+}
+
+// load loads one example; every file and variable it names holds a secret.
+func load(t *testing.T, example string) {
+	t.Helper()
+	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("an example's secret of 32 bytes."))
+	cfg, err := config.Load(config.Options{
+		File: "config.yaml", Env: []string{"BASIC_PASSWORD=" + secret},
+		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(),
+		Now: func() time.Time { return time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC) },
+		ReadFile: func(name string) ([]byte, error) {
+			if filepath.Base(name) == "config.yaml" {
+				return []byte(example), nil
+			}
+			return []byte(secret), nil
+		},
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, example)
+	}
+	compiled, err := app.CompileSources(cfg, cfg.Sources)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, example)
+	}
+	for _, s := range compiled {
+		if proves := s.Config.Auth.Type != "none"; proves && len(s.Warnings) > 0 {
+			t.Errorf("%s: %v", s.Config.Name, s.Warnings)
+		}
+	}
+}
