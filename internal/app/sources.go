@@ -32,24 +32,38 @@ type CompiledSource struct {
 	Warnings []string
 }
 
+// CheckSources adds what compiling the configured sources finds wrong to
+// problems; it is the Check of config.Options.
+func CheckSources(cfg *config.Config, problems *config.Problems) {
+	compileSources(cfg, cfg.Sources, problems)
+}
+
 // CompileSources turns configured sources into working ones. The error is a
 // *config.Problems with every problem of every source and its place.
 func CompileSources(cfg *config.Config, sources []config.Source) ([]*CompiledSource, error) {
 	var problems config.Problems
-	compiled := make([]*CompiledSource, 0, len(sources))
-	for i, src := range sources {
-		c := compileSource(cfg, fmt.Sprintf("sources[%d]", i), src, &problems)
-		compiled = append(compiled, c)
-	}
+	compiled := compileSources(cfg, sources, &problems)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	return compiled, nil
 }
 
+// compileSources compiles every source.
+func compileSources(cfg *config.Config, sources []config.Source, problems *config.Problems) []*CompiledSource {
+	compiled := make([]*CompiledSource, len(sources))
+	for i, src := range sources {
+		compiled[i] = compileSource(cfg, fmt.Sprintf("sources[%d]", i), src, problems)
+	}
+	return compiled
+}
+
 // compileSource compiles one source; what is wrong is added to problems under path.
 func compileSource(cfg *config.Config, path string, src config.Source, problems *config.Problems) *CompiledSource {
 	add := func(field, message string) {
+		if problems.Has(path + "." + field) {
+			return // the configuration itself says so already
+		}
 		problems.Add(path+"."+field, cfg.Place(path+"."+field), message, "")
 	}
 	c := &CompiledSource{Config: src, Webhook: webhookConfig(src.Auth)}
@@ -70,6 +84,9 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 		}
 	}
 	for _, w := range c.Webhook.Warnings() {
+		if w.Field == "type" {
+			continue // none: the configuration's own notice says so
+		}
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%s.auth.%s: %s", path, w.Field, w.Message))
 	}
 	if len(src.Allow) > 0 && verifier != nil {

@@ -144,9 +144,13 @@ func (unobserved) Retried(string)                             {}
 func (unobserved) Identified()                                {}
 
 // SetLimit tells the publisher a topic's max.message.bytes. Call it at start,
-// after the topics were checked.
+// after the topics were checked. 0 means that it is not known (the account may
+// not describe settings): Kafka's default is assumed, and the broker has the
+// last word.
 func (p *GroupCommitter) SetLimit(topic string, maxMessageBytes int) {
-	p.topic(topic).limit.Store(int64(maxMessageBytes))
+	if maxMessageBytes > 0 {
+		p.topic(topic).limit.Store(int64(maxMessageBytes))
+	}
 }
 
 // MaxRecordBytes is the largest RecordBytes that topic takes.

@@ -352,3 +352,9 @@ func TestWarmLeavesNothingToWaitFor(t *testing.T) {
 		t.Errorf("Warm of a missing topic: got %v, want an error that names it", err)
 	}
 }
+
+func TestUnknownLimitRefusesNothing(t *testing.T) {
+	r := newRig(t, PublisherOptions{})
+	r.SetLimit(testTopic, 0) // the account may not read the topic's settings
+	r.mustPublish(record("a"))
+}

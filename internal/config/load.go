@@ -32,6 +32,10 @@ type Options struct {
 	// AuthTypes are the auth types a source may name; empty allows those this
 	// package knows the keys of.
 	AuthTypes []string
+	// Check looks further once this package is through, at what belongs to
+	// other packages; nil looks no further. The configuration it gets may have
+	// problems already.
+	Check func(*Config, *Problems)
 	// Now is the clock that not_after is compared with; nil compares nothing.
 	Now func() time.Time
 }
@@ -50,6 +54,9 @@ func Load(o Options) (*Config, error) {
 	l.secretFiles()
 	v := &validator{loader: l}
 	v.config()
+	if o.Check != nil {
+		o.Check(l.cfg, l.problems)
+	}
 	if err := l.problems.Err(); err != nil {
 		return nil, err
 	}

@@ -40,6 +40,14 @@ func (p *Problems) Add(path, place, message, hint string) {
 	p.list = append(p.list, Problem{Path: path, Place: place, Message: message, Hint: hint})
 }
 
+// Has reports whether there is a problem at path or below it.
+func (p *Problems) Has(path string) bool {
+	return slices.ContainsFunc(p.list, func(known Problem) bool {
+		rest, below := strings.CutPrefix(known.Path, path)
+		return below && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
 // Len returns how many problems there are.
 func (p *Problems) Len() int { return len(p.list) }
 

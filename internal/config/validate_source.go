@@ -25,7 +25,7 @@ func authKeys() map[string][]string {
 	return map[string][]string{
 		"jetemail":          {},
 		"hmac":              {"header", "algorithm", "prefix", "encoding", "template", "timestamp", "id_header", "tolerance", "decode"},
-		"standard_webhooks": {"tolerance"},
+		"standard_webhooks": {"tolerance", "decode"},
 		"basic":             {},
 		"bearer":            {},
 		"header":            {"header"},

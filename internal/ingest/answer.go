@@ -38,7 +38,6 @@ type answer struct {
 var (
 	errUnknownSource = errors.New("ingest: unknown source")
 	errMethod        = errors.New("ingest: method not allowed")
-	errStopping      = errors.New("ingest: shutting down")
 	errOverload      = errors.New("ingest: too many requests in progress")
 )
 
@@ -63,7 +62,7 @@ func answerFor(err error, busy, refused int) answer {
 		return answer{code: http.StatusRequestTimeout, result: ResultIncomplete, close: true}
 	case errors.Is(err, errOverload), errors.Is(err, errOverBudget):
 		return answer{code: http.StatusTooManyRequests, result: ResultOverload, retry: true, close: true}
-	case errors.Is(err, errStopping), errors.Is(err, broker.ErrClosed):
+	case errors.Is(err, broker.ErrClosed):
 		return answer{code: busy, result: ResultStopping, retry: true, close: true}
 	case errors.Is(err, broker.ErrOverloaded):
 		return answer{code: busy, result: ResultOverload, retry: true}

@@ -117,12 +117,6 @@ func TestOurTroubleIsNeverA4xxForTheProvider(t *testing.T) {
 	}
 }
 
-func TestStoppingServerAsksForAnotherTry(t *testing.T) {
-	r := start(t, nil)
-	r.srv.Refuse()
-	r.want(r.signed(jetEvent("evt_1")), http.StatusServiceUnavailable)
-}
-
 // gzipped packs a body.
 func gzipped(t *testing.T, body string) string {
 	t.Helper()

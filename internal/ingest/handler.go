@@ -112,8 +112,6 @@ func (s *Server) admit(r *http.Request) error {
 	switch {
 	case r.Method != http.MethodPost:
 		return errMethod
-	case s.stopping.Load():
-		return errStopping
 	case s.active.Load() >= int64(s.opt.Limits.MaxConcurrent):
 		return errOverload
 	}

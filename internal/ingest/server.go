@@ -59,7 +59,6 @@ type Server struct {
 	http     *http.Server
 	buffered byteBudget
 	active   atomic.Int64
-	stopping atomic.Bool
 	retry    string
 }
 
@@ -140,10 +139,6 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	return fmt.Errorf("ingest: serve: %w", err)
 }
-
-// Refuse makes the server answer new requests as shutting down; those in
-// progress go on.
-func (s *Server) Refuse() { s.stopping.Store(true) }
 
 // Shutdown closes the listener and waits for the requests in progress until
 // ctx ends, then closes their connections.

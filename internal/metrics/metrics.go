@@ -88,7 +88,7 @@ func (m *Metrics) buildRequestMetrics() {
 
 // buildPublishMetrics makes what is counted at the door to Kafka.
 func (m *Metrics) buildPublishMetrics() {
-	m.brokerUp = prometheus.NewGauge(gauge("broker_up", "1 while the cluster answers and the topics are in order."))
+	m.brokerUp = prometheus.NewGauge(gauge("broker_up", "1 while the cluster answers."))
 	m.producerBytes = prometheus.NewCounter(counter("producer_bytes_total", "Bytes of acknowledged record batches."))
 	m.producerBatch = prometheus.NewHistogram(histogram("producer_batch_records", "Records in an acknowledged batch.", recordBuckets))
 	m.producerRetry = prometheus.NewCounterVec(counter("producer_retries_total", "Record batches sent again, by reason."), []string{"reason"})
