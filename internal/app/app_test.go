@@ -372,6 +372,27 @@ func TestMissingTopicsThatMayNotBeCreatedEndTheStart(t *testing.T) {
 	}
 }
 
+func TestTricklingClientDoesNotSpoilTheStop(t *testing.T) {
+	r := run(t, settings(t, "POSTRIDER_SERVER_SHUTDOWN_TIMEOUT=100ms"))
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.Info().Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	head := "POST /v1/webhooks/jet HTTP/1.1\r\nHost: x\r\nX-Webhook-Signature: sha256=" + strings.Repeat("0", 64) + "\r\nContent-Length: 100\r\n\r\n{"
+	if _, err := io.WriteString(conn, head); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the request is in progress", func() bool {
+		_, body := r.get("/metrics")
+		return strings.Contains(body, "postrider_requests_in_flight 1\n")
+	})
+	r.stop() // fails the test if it returns an error
+	if !strings.Contains(r.log.String(), "cut_off") {
+		t.Errorf("nothing is said of the request that was cut off:\n%s", r.log)
+	}
+}
+
 func TestTakenPortNamesItsKey(t *testing.T) {
 	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

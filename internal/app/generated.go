@@ -33,6 +33,10 @@ func GeneratedFile(cfg *config.Config) string { return filepath.Join(DataDir(cfg
 // generated yet.
 var ErrNoSources = errors.New("app: the configuration has no `sources` and none were generated yet: run `postrider serve` once, or write `sources`")
 
+// errEmptySources says that the generated sources are gone: every provider would
+// be told that its address does not exist, which some take for good.
+var errEmptySources = errors.New("app: the file of the generated sources names none: restore it, or remove it to have new ones (and enter their addresses at the providers again)")
+
 // Sources returns the sources in force: those of the configuration or, when it
 // has none, the generated ones. With create they are generated when missing, and
 // created tells so. Random bytes come from random.
@@ -57,6 +61,9 @@ func Sources(cfg *config.Config, create bool, random io.Reader) (sources []confi
 	got, err := config.Load(config.Options{File: path, Providers: ProviderIDs()})
 	if err != nil {
 		return nil, false, fmt.Errorf("app: generated sources: %w", err)
+	}
+	if len(got.Sources) == 0 {
+		return nil, false, fmt.Errorf("%w: %s", errEmptySources, path)
 	}
 	return got.Sources, created, nil
 }
@@ -83,10 +90,32 @@ func generate(path string, random io.Reader) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("app: data folder: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+	if err := writeDurably(path, b.String()); err != nil {
 		return fmt.Errorf("app: generated sources: %w", err)
 	}
 	return nil
+}
+
+// writeDurably writes a file that only the owner reads, whole or not at all,
+// also when the machine stops half-way.
+func writeDurably(path, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // newSecret makes 192 random bits in the form the provider's secrets have, or

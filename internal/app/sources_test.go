@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +12,59 @@ import (
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/pkg/webhook"
 )
+
+// withoutSources is a configuration that names no sources.
+func withoutSources(t *testing.T) *config.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(config.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestGeneratedSourcesAreMadeOnceAndKeptPrivate(t *testing.T) {
+	cfg := withoutSources(t)
+	if _, _, err := app.Sources(cfg, false, rand.Reader); !errors.Is(err, app.ErrNoSources) {
+		t.Errorf("got %v, want ErrNoSources", err)
+	}
+	first, created, err := app.Sources(cfg, true, rand.Reader)
+	if err != nil || !created || len(first) != 3 {
+		t.Fatalf("%d sources, created %v, %v", len(first), created, err)
+	}
+	info, err := os.Stat(app.GeneratedFile(cfg))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	second, created, err := app.Sources(cfg, true, rand.Reader)
+	if err != nil || created {
+		t.Fatalf("created %v, %v", created, err)
+	}
+	for i := range first {
+		if first[i].Auth.Secrets[0].Value != second[i].Auth.Secrets[0].Value {
+			t.Errorf("%s got another secret", first[i].Name)
+		}
+	}
+}
+
+func TestLostGeneratedSourcesEndTheStart(t *testing.T) {
+	cfg := withoutSources(t)
+	if _, _, err := app.Sources(cfg, true, rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"empty": "", "no list": "sources:\n", "half": "sources:\n  - name: v"} {
+		if err := os.WriteFile(app.GeneratedFile(cfg), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := app.Sources(cfg, true, rand.Reader); err == nil || !strings.Contains(err.Error(), "sources.yaml") {
+			t.Errorf("%s: got %v, want an error that names the file", name, err)
+		}
+	}
+}
 
 func TestProblemsOfEveryPackageAreReportedAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")

@@ -38,7 +38,7 @@ type answer struct {
 var (
 	errUnknownSource = errors.New("ingest: unknown source")
 	errMethod        = errors.New("ingest: method not allowed")
-	errOverload      = errors.New("ingest: too many requests in progress")
+	errOverload      = errors.New("ingest: too many requests, or large batches, in progress")
 )
 
 // answerFor is the one place where an outcome becomes a status. A 4xx tells
@@ -58,6 +58,8 @@ func answerFor(err error, busy, refused int) answer {
 		return answer{code: refused, result: ResultRefused, close: true}
 	case errors.Is(err, errTooLarge):
 		return answer{code: http.StatusRequestEntityTooLarge, result: ResultTooLarge, close: true}
+	case errors.Is(err, errMalformed):
+		return answer{code: http.StatusBadRequest, result: ResultIncomplete, close: true}
 	case errors.Is(err, errIncomplete):
 		return answer{code: http.StatusRequestTimeout, result: ResultIncomplete, close: true}
 	case errors.Is(err, errOverload), errors.Is(err, errOverBudget):

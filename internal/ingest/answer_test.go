@@ -40,6 +40,8 @@ func TestAnswers(t *testing.T) {
 		"HEAD":                        {r.request("HEAD", "/v1/webhooks/jet", ""), 405},
 		"PUT":                         {r.request("PUT", "/v1/webhooks/jet", "{}"), 405},
 		"OPTIONS":                     {r.request("OPTIONS", "/v1/webhooks/jet", ""), 405},
+		"escaped token":               {r.request("POST", "/v1/webhooks/vfs/%39"+urlToken[1:], `{"type":"Sent","eventId":"3"}`), 200},
+		"escaped slash in the token":  {r.request("POST", "/v1/webhooks/vfs/"+urlToken+"%2Fmore", "{}"), 401},
 		"no signature":                {r.request("POST", "/v1/webhooks/jet", jetEvent("e")), 401},
 		"no token":                    {r.request("POST", "/v1/webhooks/vfs", "{}"), 401},
 		"wrong token":                 {r.request("POST", "/v1/webhooks/vfs/"+strings.Repeat("0", 32), "{}"), 401},
@@ -140,6 +142,18 @@ func TestGzipIsInflatedBeforeTheSignature(t *testing.T) {
 	r.want(packed, http.StatusOK)
 	if raw := r.pub.topic("raw"); len(raw) != 1 || string(raw[0].Value) != jetEvent("evt_1") {
 		t.Errorf("raw is not the inflated body: %v", raw)
+	}
+}
+
+func TestCodingsOfOneBody(t *testing.T) {
+	r := start(t, nil)
+	for _, coding := range []string{"gzip", "GZIP", "x-gzip", "identity, gzip", " gzip ,"} {
+		req := r.request("POST", "/v1/webhooks/vfs/"+urlToken, gzipped(t, `{"type":"Sent","eventId":"`+coding+`"}`))
+		req.Header.Set("Content-Encoding", coding)
+		r.want(req, http.StatusOK)
+	}
+	if n := len(r.pub.topic("outbound.sent")); n != 5 {
+		t.Errorf("%d events, want 5: all of these mean gzip", n)
 	}
 }
 

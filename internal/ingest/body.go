@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,7 @@ var (
 	errTooLarge   = errors.New("ingest: body over the limit")
 	errOverBudget = errors.New("ingest: too many bodies in memory")
 	errIncomplete = errors.New("ingest: body ended early")
+	errMalformed  = errors.New("ingest: body framing is not HTTP")
 )
 
 // byteBudget bounds the bytes of all bodies held at once. Safe for concurrent use.
@@ -49,6 +51,11 @@ const maxRatio = 100
 // minInflated is what any compressed body may inflate to, however small it is.
 const minInflated = 64 << 10
 
+// freeRead is how much of every body is read without asking the budget, so that
+// a few clients that announce or send large bodies never keep the small ones
+// out. The bound on requests in progress bounds its sum.
+const freeRead = 16 << 10
+
 // body is a request body with its reservation in the budget.
 type body struct {
 	bytes    []byte
@@ -80,7 +87,7 @@ func readBody(r *http.Request, lim bodyLimits, budget *byteBudget) (*body, error
 		return nil, err
 	}
 	b.bytes = raw
-	if !strings.EqualFold(strings.TrimSpace(r.Header.Get("Content-Encoding")), "gzip") {
+	if !gzipped(r.Header["Content-Encoding"]) {
 		return b, nil
 	}
 	inflated, err := b.inflate(raw, lim.inflated)
@@ -94,22 +101,37 @@ func readBody(r *http.Request, lim bodyLimits, budget *byteBudget) (*body, error
 	return b, nil
 }
 
-// firstRead is the reservation for a body of unknown length.
-const firstRead = 4 << 10
+// gzipped reports whether the one coding of the body is gzip (RFC 9110, section
+// 8.4.1): x-gzip is another name for it, identity is none.
+func gzipped(values []string) bool {
+	var coding string
+	for _, v := range values {
+		for name := range strings.SplitSeq(v, ",") {
+			name = strings.ToLower(strings.TrimSpace(name))
+			switch {
+			case name == "" || name == "identity":
+			case coding != "":
+				return false // two codings: nobody sends that, and the proof decides
+			default:
+				coding = name
+			}
+		}
+	}
+	return coding == "gzip" || coding == "x-gzip"
+}
 
-// read reads src up to limit, reserving memory before it is allocated. size is
-// the announced length, -1 if there is none.
+// read reads src up to limit. size is the announced length, -1 if there is none.
+// Memory is taken as the bytes arrive: an announcement costs the sender nothing
+// and is not believed.
 func (b *body) read(src io.Reader, size, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, errTooLarge
 	}
-	if size < 0 {
-		size = min(firstRead, limit)
+	full := limit + 1 // one more, so that a body of just this size ends without growing
+	if size >= 0 {
+		full = size + 1
 	}
-	if err := b.reserve(size + 1); err != nil {
-		return nil, err
-	}
-	buf := make([]byte, 0, size+1) // one more, so that a body of just this size ends without growing
+	buf := make([]byte, 0, min(full, freeRead))
 	for {
 		n, err := src.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -125,19 +147,31 @@ func (b *body) read(src io.Reader, size, limit int64) ([]byte, error) {
 		if len(buf) < cap(buf) {
 			continue
 		}
-		if err := b.reserve(int64(cap(buf))); err != nil {
+		if buf, err = b.grow(buf, full); err != nil {
 			return nil, err
 		}
-		buf = append(make([]byte, 0, 2*cap(buf)), buf...)
 	}
 }
 
-// readError tells a body over net/http's own limit from one that broke off.
+// grow doubles a full buffer, up to full bytes.
+func (b *body) grow(buf []byte, full int64) ([]byte, error) {
+	larger := max(int64(len(buf))+1, min(2*int64(cap(buf)), full))
+	if err := b.reserve(larger - b.reserved); err != nil {
+		return nil, err
+	}
+	return append(make([]byte, 0, larger), buf...), nil
+}
+
+// readError tells what a body's end before its time means: over net/http's own
+// limit, broken off, or not HTTP.
 func readError(err error) error {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return errTooLarge
 	}
-	return fmt.Errorf("%w: %w", errIncomplete, err)
+	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: %w", errIncomplete, err)
+	}
+	return fmt.Errorf("%w: %w", errMalformed, err)
 }
 
 // inflate unpacks gzip under its own cap and ratio.

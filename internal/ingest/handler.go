@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -104,6 +105,11 @@ func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (R
 	src.Metrics.Verified(v.Proof().KeyID)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opt.Limits.Budget)
 	defer cancel()
+	done, err := s.makeRoom(ctx, req.Body)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID())
 }
 
@@ -125,7 +131,7 @@ func (s *Server) request(c echo.Context) webhook.Request {
 		Method:     r.Method,
 		URL:        s.opt.PublicURL + r.URL.RequestURI(),
 		Header:     r.Header,
-		PathToken:  c.Param("token"),
+		PathToken:  pathToken(c),
 		RemoteAddr: webhook.ClientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), s.opt.TrustedProxies),
 		ReceivedAt: s.opt.Now(),
 	}
@@ -135,6 +141,19 @@ func (s *Server) request(c echo.Context) webhook.Request {
 	return req
 }
 
+// pathToken is the last path segment as it was meant: Echo leaves escapes alone
+// where the path has unusual ones.
+func pathToken(c echo.Context) string {
+	token := c.Param("token")
+	if c.Request().URL.RawPath == "" {
+		return token
+	}
+	if plain, err := url.PathUnescape(token); err == nil {
+		return plain
+	}
+	return token
+}
+
 // write sends the answer: a status, the headers that belong to it, no body.
 func (s *Server) write(c echo.Context, src *Source, a answer) error {
 	h := c.Response().Header()
@@ -142,10 +161,7 @@ func (s *Server) write(c echo.Context, src *Source, a answer) error {
 		h.Set("Retry-After", s.retry)
 	}
 	if a.close {
-		h.Set("Connection", "close")
-		// Not a byte more of a body that nobody will look at; where this
-		// cannot be set, the read timeout ends the connection.
-		_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Unix(1, 0))
+		s.hangUp(c)
 	}
 	if a.code == http.StatusMethodNotAllowed {
 		h.Set("Allow", http.MethodPost)
@@ -154,6 +170,17 @@ func (s *Server) write(c echo.Context, src *Source, a answer) error {
 		h.Set("WWW-Authenticate", src.Challenge)
 	}
 	return c.NoContent(a.code)
+}
+
+// lingerTime is how long a body that nobody will look at is still read, so that
+// its sender sees the answer: closing a connection with unread bytes resets it.
+const lingerTime = 500 * time.Millisecond
+
+// hangUp ends the connection after the answer. Where the deadline cannot be
+// set, the read timeout ends it.
+func (s *Server) hangUp(c echo.Context) {
+	c.Response().Header().Set(echo.HeaderConnection, "close")
+	_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(s.opt.Now().Add(lingerTime))
 }
 
 // logAnswer says why a request was not accepted. Neither the path nor the query

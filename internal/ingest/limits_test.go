@@ -177,21 +177,83 @@ func TestRequestsInProgressAreBounded(t *testing.T) {
 func TestBodiesInMemoryAreBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	r := start(t, func(o *ingest.Options, p *fakePublisher) {
-		o.Limits.MaxBufferedBytes = 1000
+		o.Limits.MaxBufferedBytes = 60 << 10
 		p.entered, p.release = entered, release
 	})
-	body := "[" + jetEvent("a") + strings.Repeat(" ", 500) + "]"
+	body := jetEvent("a") + strings.Repeat(" ", 40<<10)
 	first := r.dial()
 	defer first.close()
 	first.send(r.signed(body))
 	<-entered
-	r.want(r.signed(body), http.StatusTooManyRequests)
+	res := r.want(r.signed(body), http.StatusTooManyRequests)
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	go func() { <-entered }()
+	small := r.dial()
+	defer small.close()
+	small.send(r.signed(jetEvent("b"))) // passes all the same
 	close(release)
-	if status := first.status(); status != http.StatusOK {
-		t.Errorf("the first request got %d", status)
+	if a, b := first.status(), small.status(); a != http.StatusOK || b != http.StatusOK {
+		t.Errorf("the first request got %d, the small one %d", a, b)
 	}
 	go func() { <-entered }()
 	r.want(r.signed(body), http.StatusOK) // the memory is given back
+}
+
+func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
+	r := start(t, func(o *ingest.Options, _ *fakePublisher) { o.Limits.MaxBufferedBytes = 128 << 10 })
+	for range 20 {
+		c := r.dial()
+		defer c.close()
+		c.write("POST /v1/webhooks/vfs/" + urlToken + " HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{")
+	}
+	r.want(r.signed(jetEvent("a")+strings.Repeat(" ", 40<<10)), http.StatusOK)
+}
+
+func TestLargeBatchesWaitForEachOther(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	r := start(t, func(o *ingest.Options, p *fakePublisher) {
+		o.Limits.MaxBufferedBytes = 1 << 20 // room for one of these batches
+		o.Limits.Budget = 100 * time.Millisecond
+		p.entered, p.release = entered, release
+	})
+	batch := "[" + strings.Repeat(`{"type":"Opened"},`, 600) + `{"type":"Opened"}]`
+	path := "/v1/webhooks/vfs/" + urlToken
+	first := r.dial()
+	defer first.close()
+	first.send(r.request("POST", path, batch))
+	<-entered
+	res := r.want(r.request("POST", path, batch), http.StatusTooManyRequests)
+	if res.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	go func() { <-entered }()
+	go func() { release <- struct{}{}; release <- struct{}{} }()
+	r.want(r.signed(jetEvent("a")), http.StatusOK)
+	first.status()
+	go func() { <-entered; release <- struct{}{} }()
+	if res := r.do(r.request("POST", path, batch)); res.StatusCode == http.StatusTooManyRequests {
+		t.Error("the memory was not given back")
+	}
+}
+
+func TestMalformedFramingIsTheClientsFault(t *testing.T) {
+	r := start(t, nil)
+	c := r.dial()
+	defer c.close()
+	c.write("POST /v1/webhooks/vfs/" + urlToken + " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+	if status := c.status(); status != http.StatusBadRequest {
+		t.Errorf("got %d, want 400", status)
+	}
+}
+
+func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
+	r := start(t, nil)
+	for range 20 {
+		r.want(r.request("POST", "/v1/webhooks/jet", strings.Repeat("x", 60<<10)), http.StatusUnauthorized)
+		r.want(r.request("POST", "/v1/webhooks/nobody", strings.Repeat("x", 60<<10)), http.StatusNotFound)
+	}
 }
 
 func TestConnectionsAreBounded(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 	"golang.org/x/net/netutil"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/postrider/postrider/internal/metrics"
 )
@@ -58,6 +59,7 @@ type Server struct {
 	sources  map[string]*Source
 	http     *http.Server
 	buffered byteBudget
+	large    *semaphore.Weighted // see batchCost
 	active   atomic.Int64
 	retry    string
 }
@@ -71,6 +73,7 @@ func New(o Options) (*Server, error) {
 		opt:      o,
 		sources:  make(map[string]*Source, len(o.Sources)),
 		buffered: byteBudget{limit: o.Limits.MaxBufferedBytes},
+		large:    semaphore.NewWeighted(o.Limits.MaxBufferedBytes),
 		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
 	}
 	for _, src := range o.Sources {
@@ -83,7 +86,9 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      o.Limits.WriteTimeout,
 		IdleTimeout:       o.Limits.IdleTimeout,
 		MaxHeaderBytes:    o.Limits.MaxHeaderBytes,
-		ErrorLog:          zap.NewStdLog(o.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		// OPTIONS * is for us to refuse, like everything else that names no source.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     zap.NewStdLog(o.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 		// HTTP/2 is spoken by the proxy in front; none of it is offered here.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
@@ -126,7 +131,7 @@ func (s *Server) unrouted(err error, c echo.Context) {
 	}
 	s.opt.Metrics.UnknownSource(code)
 	if !c.Response().Committed {
-		c.Response().Header().Set(echo.HeaderConnection, "close")
+		s.hangUp(c)
 		_ = c.NoContent(code)
 	}
 }
