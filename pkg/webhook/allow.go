@@ -49,6 +49,14 @@ func (a *allowed) verify(r *Request) (Proof, error) {
 	return a.inner.verify(r)
 }
 
+// credentials implements credentialed for the verifier behind the list.
+func (a *allowed) credentials(r *Request) []string {
+	if own, ok := a.inner.(credentialed); ok {
+		return own.credentials(r)
+	}
+	return nil
+}
+
 // check refuses an address outside the list.
 func (a *allowed) check(r *Request) error {
 	if contains(a.prefixes, r.RemoteAddr) {

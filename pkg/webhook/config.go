@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -143,6 +144,11 @@ type report struct {
 // problem notes something that forbids the Config.
 func (r *report) problem(field, format string, args ...any) {
 	r.problems = append(r.problems, Problem{Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+// has reports whether there is a problem of the field already.
+func (r *report) has(field string) bool {
+	return slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Field == field })
 }
 
 // warning notes something that is accepted.

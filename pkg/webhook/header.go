@@ -34,6 +34,9 @@ func (v *header) verify(r *Request) (Proof, error) {
 	return v.keys.prove("header", v.where, r, "", value)
 }
 
+// credentials implements credentialed.
+func (v *header) credentials(r *Request) []string { return r.Header[v.name] }
+
 // sign implements signer.
 func (v *header) sign(s Secret, r *Request, _ time.Time) {
 	r.Header[v.name] = []string{string(s.Value)}

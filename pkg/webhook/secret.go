@@ -59,20 +59,30 @@ func isPlaceholder(value string) bool {
 		return true
 	}
 	bare := strings.TrimPrefix(strings.ToLower(value), whsecPrefix)
-	return strings.Trim(bare, "x0*.-_#<>…") == "" || placeholderWord(letters(bare))
+	return strings.Trim(bare, "x0*.-_#<>…") == "" || onlyPlaceholders(letters(bare))
 }
 
-// placeholderWord reports whether plain, lower-case and without punctuation, is
-// a word of documentation.
-func placeholderWord(plain string) bool {
-	switch plain {
-	case "changeme", "changethis", "replaceme", "replacethis", "fixme", "todo", "secret", "mysecret",
-		"yoursecret", "yourwebhooksecret", "yoursigningsecret", "yourtoken", "yoursecrettoken", "webhooksecret",
-		"signingsecret", "supersecret", "topsecret", "token", "mytoken", "password", "example", "test", "none",
-		"null", "abc", "abc123", "12345678", "1234567890", "1234567890123456", "secretsecretsecret":
-		return true
+// placeholderWords are the words of documentation, lower-case and without
+// punctuation.
+const placeholderWords = "changeme changethis replaceme replacethis fixme todo secret mysecret " +
+	"yoursecret yourwebhooksecret yoursigningsecret yourtoken yoursecrettoken webhooksecret " +
+	"signingsecret supersecret topsecret token mytoken password example test none " +
+	"null abc abc123 12345678 1234567890 1234567890123456"
+
+// onlyPlaceholders reports whether plain is one such word or several in a row,
+// as who has to fill 16 bytes repeats changeme. The time is linear in its length.
+func onlyPlaceholders(plain string) bool {
+	words := strings.Fields(placeholderWords)
+	ends := make([]bool, len(plain)+1) // places at which a word can end
+	ends[0] = true
+	for at := range plain {
+		for _, word := range words {
+			if ends[at] && strings.HasPrefix(plain[at:], word) {
+				ends[at+len(word)] = true
+			}
+		}
 	}
-	return false
+	return plain != "" && ends[len(plain)]
 }
 
 // publishedSecret reports whether value is a secret that some documentation

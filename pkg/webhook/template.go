@@ -88,13 +88,16 @@ func placeholderKind(word string) (partKind, bool) {
 // validHeaderName reports whether s is a field name (RFC 9110, section 5.1).
 func validHeaderName(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		alnum := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !alnum && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		if !isAlphanumeric(s[i]) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(s[i])) {
 			return false
 		}
 	}
 	return s != ""
+}
+
+// isAlphanumeric reports whether c is a letter or digit of ASCII.
+func isAlphanumeric(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 // has reports whether parts hold a piece of that kind.

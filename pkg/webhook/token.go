@@ -2,7 +2,9 @@ package webhook
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -18,7 +20,25 @@ type token struct {
 
 // buildToken makes the verifier.
 func buildToken(cfg Config, rep *report) Verifier {
-	return &token{keys: newStaticKeys(rep.secrets(cfg, fromOperator, "raw"))}
+	secrets := rep.secrets(cfg, fromOperator, "raw")
+	for i, s := range cfg.Secrets {
+		if field := fmt.Sprintf("secrets[%d].value", i); !rep.has(field) {
+			rep.unreserved(field, s.Value)
+		}
+	}
+	return &token{keys: newStaticKeys(secrets)}
+}
+
+// unreserved checks that a token stands in an address as it is (RFC 3986,
+// section 2.3). Senders and proxies disagree on how to escape anything else, so
+// that a token with a slash or a plus works with some of them only.
+func (r *report) unreserved(field string, value []byte) {
+	for _, c := range value {
+		if !isAlphanumeric(c) && !strings.ContainsRune("-._~", rune(c)) {
+			r.problem(field, "holds a character that an address does not carry as it is; letters, digits and - . _ ~ are allowed; make one with: openssl rand -hex 16")
+			return
+		}
+	}
 }
 
 // Missing implements Verifier.

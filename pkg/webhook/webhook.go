@@ -42,6 +42,8 @@ type Verified struct {
 	req   Request
 	proof Proof
 	ok    bool
+
+	credentials []string // see Redacts
 }
 
 // Request returns the proven request.
@@ -75,12 +77,12 @@ func Verify(v Verifier, r Request) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	return Verified{req: r, proof: proof, ok: true}, nil
+	return Verified{req: r, proof: proof, ok: true, credentials: presented(v, &r)}, nil
 }
 
 // AssumeProvenForReplayAndTests makes a Verified without any proof. It exists for
 // requests that were proven when they were stored, and for tests; the linter
 // bans it elsewhere.
 func AssumeProvenForReplayAndTests(r Request) Verified {
-	return Verified{req: r, proof: Proof{Scheme: "assumed"}, ok: true}
+	return Verified{req: r, proof: Proof{Scheme: "assumed"}, ok: true, credentials: presented(nil, &r)}
 }
