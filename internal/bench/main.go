@@ -105,10 +105,10 @@ func measureAll(ctx context.Context, o options, dir string, progress io.Writer) 
 	return (&campaign{options: o, targets: targets, pool: p, progress: progress}).run(ctx)
 }
 
-// prepare builds the receiver if one is measured.
+// prepare builds the receiver, if one is measured and no binary is given.
 func prepare(ctx context.Context, o options, dir, secret, prefix string, progress io.Writer) ([]receiver, error) {
-	if len(plan(o, "", secret, prefix)) == 0 {
-		return nil, nil
+	if rs := plan(o, o.binary, secret, prefix); len(rs) == 0 || o.binary != "" {
+		return rs, nil
 	}
 	fmt.Fprintln(progress, "building postrider")
 	binary, err := build(ctx, dir)

@@ -8,6 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/provider/all"
+	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // TestMain lets the test binary be the yardstick too, as the real one is.
@@ -61,6 +65,7 @@ func TestUsageErrors(t *testing.T) {
 		{"-targets=kafka", "kafka needs -brokers"},
 		{"-c=0", `"0" is no positive number`},
 		{"-rounds=0", "must be positive"},
+		{"-partitions=0", "must be positive"},
 		{"-output=xml", `"xml" is none of text, markdown, json`},
 		{"-compare=/tmp/postrider", "want label=path"},
 		{"extra", `unexpected argument "extra"`},
@@ -94,5 +99,29 @@ func TestPlan(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// TestReceiverConfig reads the generated configuration as the receiver does.
+func TestReceiverConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	for _, r := range []receiver{
+		{name: targetSync, secret: testSecret, sync: true, prefix: "p", partitions: 1},
+		{name: targetKafka, secret: testSecret, brokers: []string{"a:1", "b:2"}, prefix: "p", partitions: 3},
+	} {
+		if err := os.WriteFile(file, []byte(r.config()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := config.Load(config.Options{File: file, Providers: all.IDs(), AuthTypes: webhook.Types()})
+		if err != nil {
+			t.Fatalf("%s: %v", r.name, err)
+		}
+		k := cfg.Kafka
+		if !slices.Equal(k.Brokers, r.brokers) || k.Embedded.Sync != r.sync || k.Topics.Prefix != r.prefix || k.Topics.Partitions != r.partitions {
+			t.Errorf("%s: got brokers %q, sync %t, prefix %q, %d partitions", r.name, k.Brokers, k.Embedded.Sync, k.Topics.Prefix, k.Topics.Partitions)
+		}
+		if len(cfg.Sources) != 1 || cfg.Sources[0].Name != sourceName || cfg.Sources[0].Auth.Secrets[0].Value.Reveal() != testSecret {
+			t.Errorf("%s: the source is not the one the generator posts to", r.name)
+		}
 	}
 }

@@ -22,7 +22,7 @@ type measurement struct {
 	CPU         number         `json:"cpu_seconds_per_100k"` // of the target's process
 	GeneratorCP number         `json:"generator_cpu_seconds_per_100k"`
 	Memory      number         `json:"peak_rss_mib"`
-	Others      number         `json:"other_cores"` // processors busy with neither target nor generator
+	Others      number         `json:"other_cores"` // processors taken by neither target nor generator
 	Errors      map[string]int `json:"errors,omitempty"`
 	Fault       string         `json:"fault,omitempty"` // what does not add up
 }

@@ -14,16 +14,18 @@ import (
 
 // options is what the command line says.
 type options struct {
-	conns    []int
-	rounds   int
-	duration time.Duration
-	warmup   time.Duration
-	targets  []string
-	brokers  []string
-	compare  []labelled
-	pool     int
-	dir      string
-	output   string
+	conns      []int
+	rounds     int
+	duration   time.Duration
+	warmup     time.Duration
+	targets    []string
+	brokers    []string
+	binary     string // "" builds this checkout
+	compare    []labelled
+	partitions int // of each topic
+	pool       int
+	dir        string
+	output     string
 
 	role, readyFile string // of a child process
 }
@@ -66,6 +68,8 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 		o.compare = append(o.compare, labelled{label, path})
 		return nil
 	})
+	f.StringVar(&o.binary, "binary", "", "`path` of a postrider binary to measure instead of building this checkout")
+	f.IntVar(&o.partitions, "partitions", 6, "partitions of each topic; the default is the receiver's")
 	f.IntVar(&o.pool, "pool", 100_000, "requests signed beforehand; a measurement ends early when they are used up")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "`folder` for the temporary data; its disk decides what synchronous writes cost")
 	f.StringVar(&o.output, "output", outputText, "form of the result: text, markdown or json")
@@ -96,8 +100,8 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("bench: unexpected argument %q", rest[0])
 	case slices.Contains(o.targets, targetKafka) && len(o.brokers) == 0:
 		return errors.New("bench: -targets: kafka needs -brokers")
-	case o.rounds < 1 || o.pool < 1 || o.duration <= 0 || o.warmup < 0:
-		return errors.New("bench: -rounds, -pool and -duration must be positive, -warmup not negative")
+	case o.partitions < 1 || o.rounds < 1 || o.pool < 1 || o.duration <= 0 || o.warmup < 0:
+		return errors.New("bench: -partitions, -rounds, -pool and -duration must be positive, -warmup not negative")
 	case !slices.Contains([]string{outputText, outputMarkdown, outputJSON}, o.output):
 		return fmt.Errorf("bench: -output: %q is none of text, markdown, json", o.output)
 	}

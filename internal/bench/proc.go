@@ -61,8 +61,9 @@ func processSeconds(pid int) number {
 	return sumTicks(fields[11:13])
 }
 
-// machineSeconds is the time all processors were busy, from the first line of
-// /proc/stat without idle and iowait.
+// machineSeconds is the time all processors were busy or lent to other virtual
+// machines, from the first line of /proc/stat (proc_stat(5)) without idle and
+// iowait.
 func machineSeconds() number {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -73,7 +74,7 @@ func machineSeconds() number {
 	if len(fields) < 9 {
 		return unknown()
 	}
-	return sumTicks([][]byte{fields[1], fields[2], fields[3], fields[6], fields[7]})
+	return sumTicks([][]byte{fields[1], fields[2], fields[3], fields[6], fields[7], fields[8]})
 }
 
 // sumTicks adds up processor times, in seconds.

@@ -28,7 +28,7 @@ func notes(o options, m machine) []string {
 		fmt.Sprintf("closed loop of signed JetEmail delivered events, each distinct; median of %d rounds of %v after %v of warm-up, in brackets lowest and highest",
 			o.rounds, o.duration, o.warmup),
 		"echo is a bare Echo handler that reads the body and answers 200; a ratio compares measurements of the same round",
-		"load generator and targets share the processors; `others` is how many of them everything else kept busy (with -brokers, Kafka too)",
+		"load generator and targets share the processors; `others` is how many of them everything else took, other virtual machines of the host and a Kafka of -brokers included",
 	}
 	if slices.Contains(o.targets, targetSync) || slices.Contains(o.targets, targetNoSync) {
 		n = append(n, "sync and nosync run the embedded broker inside the measured process: its processor time and memory are included")

@@ -57,12 +57,13 @@ func startEchoTarget(ctx context.Context, dir string) (*target, error) {
 
 // receiver says how to start one receiver.
 type receiver struct {
-	name    string // of the target
-	binary  string
-	secret  string   // that requests are signed with
-	brokers []string // empty for the embedded broker
-	sync    bool     // of the embedded broker
-	prefix  string   // of the topics
+	name       string // of the target
+	binary     string
+	secret     string   // that requests are signed with
+	brokers    []string // empty for the embedded broker
+	sync       bool     // of the embedded broker
+	prefix     string   // of the topics
+	partitions int      // of each topic
 }
 
 // start writes the configuration into a folder of its own, starts the receiver
@@ -102,13 +103,13 @@ admin: {listen: "127.0.0.1:0"}
 kafka:
   brokers: [%s]
   embedded: {listen: "127.0.0.1:0", dir: data/broker, sync: %t}
-  topics: {prefix: %q, retention: {typed: 1h, raw: 1h, deadletter: 1h}}
+  topics: {prefix: %q, partitions: %d, retention: {typed: 1h, raw: 1h, deadletter: 1h}}
 log: {format: json}
 sources:
   - name: %s
     provider: jetemail
     auth: {type: jetemail, secrets: [{id: bench, value: %q}]}
-`, strings.Join(quoted, ", "), r.sync, r.prefix, sourceName, r.secret)
+`, strings.Join(quoted, ", "), r.sync, r.prefix, r.partitions, sourceName, r.secret)
 }
 
 // awaitReadiness waits until the receiver says that it is ready.
@@ -146,7 +147,7 @@ func plan(o options, binary, secret, prefix string) []receiver {
 			continue
 		}
 		for _, b := range builds {
-			r := receiver{name: name, binary: b.path, secret: secret, prefix: prefix, sync: name == targetSync}
+			r := receiver{name: name, binary: b.path, secret: secret, prefix: prefix, partitions: o.partitions, sync: name == targetSync}
 			if b.label != "" {
 				r.name += "@" + b.label
 				r.prefix += "-" + b.label
