@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/postrider/postrider/internal/config"
-	"github.com/postrider/postrider/internal/provider/all"
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
@@ -112,7 +111,7 @@ func TestReceiverConfig(t *testing.T) {
 		if err := os.WriteFile(file, []byte(r.config()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cfg, err := config.Load(config.Options{File: file, Providers: all.IDs(), AuthTypes: webhook.Types()})
+		cfg, err := config.Load(config.Options{File: file, Providers: []string{"jetemail"}, AuthTypes: webhook.Types()})
 		if err != nil {
 			t.Fatalf("%s: %v", r.name, err)
 		}
