@@ -37,7 +37,7 @@ func names(compiled []*app.CompiledSource) []string {
 
 // complete completes the values of a flag, a list of words.
 func (c *cli) complete(cmd *cobra.Command, flag string, words func() []string) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) { //nolint:errcheck // the flag exists
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before, last := "", typed
 		if i := strings.LastIndexByte(typed, ','); i >= 0 {
 			before, last = typed[:i+1], typed[i+1:]

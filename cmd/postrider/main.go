@@ -5,7 +5,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"time"
 )
@@ -19,7 +18,7 @@ func main() {
 	}
 	err := newRoot(c).ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "postrider: %v\n", err)
+		printError(os.Stderr, err)
 		os.Exit(exitCode(err))
 	}
 }

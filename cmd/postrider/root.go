@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -50,6 +51,20 @@ func exitCode(err error) int {
 	return 1
 }
 
+// printError tells a person what went wrong. The problems of a configuration stand
+// one a line, each beginning with its place, as editors and terminals like it.
+func printError(w io.Writer, err error) {
+	var problems *config.Problems
+	if !errors.As(err, &problems) {
+		fmt.Fprintf(w, "postrider: %v\n", err)
+		return
+	}
+	fmt.Fprintf(w, "postrider: the configuration has %s:\n", plural(problems.Len(), "problem"))
+	for _, p := range problems.All() {
+		fmt.Fprintln(w, p)
+	}
+}
+
 // newRoot assembles the command tree.
 func newRoot(c *cli) *cobra.Command {
 	root := &cobra.Command{
@@ -66,6 +81,9 @@ Start here:
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return known("--output", []string{c.output}, []string{"text", "json"})
+		},
 	}
 	c.style = newStyle(c.out, c.getenv("NO_COLOR"))
 	root.SetIn(c.in)
@@ -73,7 +91,7 @@ Start here:
 	root.SetErr(c.errOut)
 	root.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration file (default ./config.yaml, then built-in defaults)")
 	root.PersistentFlags().StringVar(&c.output, "output", "text", "form of the output: text or json")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag exists
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(newServe(c), newSources(c), newSend(c), newTail(c), newTopics(c), newVerify(c), newDoctor(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
 	return root
 }
@@ -82,7 +100,7 @@ Start here:
 func (c *cli) load() (*config.Config, error) {
 	return config.Load(config.Options{
 		File: c.configFile, Env: c.env, Now: c.now,
-		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(),
+		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(), Check: app.CheckSources,
 	})
 }
 
@@ -102,7 +120,7 @@ func (c *cli) json() bool { return c.output == "json" }
 // terminal reports whether w is a terminal.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // file descriptors are small
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // version is the module's version and commit as the build recorded them.

@@ -94,7 +94,7 @@ func (f *sendFlags) register(c *cli, cmd *cobra.Command) {
 	fs.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to look for what is missing")
 	cmd.MarkFlagsMutuallyExclusive("tamper", "stale")
 	cmd.MarkFlagsMutuallyExclusive("all", "type", "body")
-	_ = cmd.MarkFlagFilename("body") //nolint:errcheck // the flag exists
+	_ = cmd.MarkFlagFilename("body")
 	c.complete(cmd, "source", c.sourceNames)
 	c.complete(cmd, "provider", func() []string { return app.ProviderIDs() })
 	c.complete(cmd, "type", providerTypes)
@@ -138,12 +138,9 @@ func (c *cli) targets(cfg *config.Config, f sendFlags) ([]*sender.Target, error)
 	if err != nil {
 		return nil, err
 	}
-	base := strings.TrimRight(f.url, "/")
-	if base == "" {
-		base = "http://" + app.Reachable(cfg.Server.Listen)
-	}
-	if u, err := url.Parse(base); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, errors.New("send: --url: write it as http://host:port or https://host")
+	base, err := f.base(cfg)
+	if err != nil {
+		return nil, err
 	}
 	if err := known("--source", f.sources, names(compiled)); err != nil {
 		return nil, err
@@ -164,6 +161,18 @@ func (c *cli) targets(cfg *config.Config, f sendFlags) ([]*sender.Target, error)
 		return nil, errors.New("send: no source is left: `postrider sources` shows which there are")
 	}
 	return targets, nil
+}
+
+// base is the address that the sources' paths are below.
+func (f *sendFlags) base(cfg *config.Config) (string, error) {
+	if f.url == "" {
+		return "http://" + app.Reachable(cfg.Server.Listen), nil
+	}
+	u, err := url.Parse(f.url)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", errors.New("send: --url: write it as http://host:port or https://host")
+	}
+	return strings.TrimRight(f.url, "/"), nil
 }
 
 // plan turns the flags into what to send.

@@ -23,7 +23,7 @@ type sendOutput struct {
 
 	requests, events, found, refused, failed int
 	unread                                   bool // Kafka could not be read
-	unanswered                               error
+	stopped                                  bool // a webhook had no answer; Run says why
 }
 
 // newSendOutput chooses the form: JSON lines, a table, or a progress bar and
@@ -78,7 +78,7 @@ type sendLine struct {
 func (o *sendOutput) result(r sender.Result) error {
 	o.count(&r)
 	if o.bar != nil {
-		_ = o.bar.Add(1) //nolint:errcheck // only a picture
+		_ = o.bar.Add(1)
 	}
 	if o.bar == nil || r.Problem() != "" {
 		for _, l := range lines(&r) {
@@ -88,7 +88,7 @@ func (o *sendOutput) result(r sender.Result) error {
 		}
 	}
 	if r.Status == 0 {
-		o.unanswered = r.Err
+		o.stopped = true
 		return r.Err
 	}
 	return nil
@@ -194,7 +194,7 @@ func (o *sendOutput) count(r *sender.Result) {
 // finish writes the summary.
 func (o *sendOutput) finish() error {
 	if o.bar != nil {
-		_ = o.bar.Finish() //nolint:errcheck // only a picture
+		_ = o.bar.Finish()
 	}
 	if o.cli.json() {
 		return nil
@@ -209,7 +209,7 @@ func (o *sendOutput) summary() string {
 	switch {
 	case o.refused > 0:
 		s += fmt.Sprintf(", %d refused as they should be", o.refused)
-	case o.unread || o.found == 0 && o.failed == 0:
+	case o.unread || (o.found == 0 && o.failed == 0):
 		s += fmt.Sprintf(", %s not looked for", plural(o.events, "event"))
 	default:
 		s += fmt.Sprintf(", %d of %s found in their topics", o.found, plural(o.events, "event"))
@@ -223,8 +223,7 @@ func (o *sendOutput) summary() string {
 // verdict is the error of the command; sure says that events have to be found.
 func (o *sendOutput) verdict(sure bool) error {
 	switch {
-	case o.unanswered != nil:
-		return nil // Run returns it
+	case o.stopped:
 	case o.failed > 0:
 		return fmt.Errorf("send: %s not as they should be", plural(o.failed, "webhook"))
 	case sure && o.unread:

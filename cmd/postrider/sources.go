@@ -60,7 +60,7 @@ func (c *cli) sources(secrets bool) error {
 		}
 	}
 	if c.json() {
-		return json.NewEncoder(c.out).Encode(rows)
+		return json.NewEncoder(c.out).Encode(rows) //nolint:gosec,wrapcheck // shown only where it is asked for
 	}
 	return c.printSources(rows, secrets)
 }

@@ -216,8 +216,7 @@ func (f *filter) concerns(e *event.Event) bool {
 	if f.recipient == "" || f.recipient == e.RecipientHash {
 		return true
 	}
-	want := event.NormalizeAddress(f.recipient)
-	same := func(address string) bool { return event.NormalizeAddress(address) == want }
+	same := func(address string) bool { return strings.EqualFold(address, f.recipient) }
 	return same(e.Recipient) || slices.ContainsFunc(e.Recipients, same)
 }
 

@@ -63,7 +63,7 @@ func (o *tailOutput) special(m *broker.Message) []cell {
 	var d struct {
 		Detail string `json:"detail"`
 	}
-	_ = json.Unmarshal(m.Value, &d) //nolint:errcheck // without it there is no detail
+	_ = json.Unmarshal(m.Value, &d) // without it there is none
 	return []cell{
 		{"dead letter", o.cli.style.bad}, plain(""), id,
 		plain(headerOf(m, "reason") + " at " + headerOf(m, "stage") + ": " + d.Detail),

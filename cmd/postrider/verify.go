@@ -59,7 +59,7 @@ never stored there, so only signatures can be verified again.`,
 	fs.StringVar(&f.at, "at", "", "when it was received, as an RFC 3339 time (default: now, or what the raw record says)")
 	cmd.MarkFlagsMutuallyExclusive("raw", "body")
 	c.complete(cmd, "source", c.sourceNames)
-	_ = cmd.MarkFlagFilename("body") //nolint:errcheck // the flag exists
+	_ = cmd.MarkFlagFilename("body")
 	return cmd
 }
 

@@ -51,17 +51,25 @@ func (c *cli) savedRequest(ctx context.Context, cfg *config.Config, f verifyFlag
 	if err != nil {
 		return nil, err
 	}
-	for _, h := range f.headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return nil, errors.New(`verify: --header: write it as "Name: value"`)
-		}
-		s.request.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	if err := s.addHeaders(f.headers); err != nil {
+		return nil, err
 	}
 	if f.path != "" {
 		s.target = f.path
 	}
 	return s, s.address()
+}
+
+// addHeaders adds headers written as "Name: value".
+func (s *savedRequest) addHeaders(lines []string) error {
+	for _, h := range lines {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return errors.New(`verify: --header: write it as "Name: value"`)
+		}
+		s.request.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return nil
 }
 
 // readInput reads a file, or standard input for "-".
@@ -73,7 +81,7 @@ func (c *cli) readInput(name string) ([]byte, error) {
 		}
 		return b, nil
 	}
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -72,7 +73,7 @@ func (e *examination) port(ctx context.Context, key, address string) {
 			e.found("ports", Fail, "does the running receiver have another configuration? restart it", "%s: nobody listens on %s, though the receiver runs", key, address)
 			return
 		}
-		conn.Close()
+		_ = conn.Close()
 		e.found("ports", OK, "", "%s: the running receiver listens on %s", key, address)
 		return
 	}
@@ -81,7 +82,7 @@ func (e *examination) port(ctx context.Context, key, address string) {
 		e.found("ports", Fail, "stop the other program, or set "+key+" to another address", "%s: %s cannot be taken: %s", key, address, trimmed(err))
 		return
 	}
-	l.Close()
+	_ = l.Close()
 	e.found("ports", OK, "", "%s: %s is free", key, address)
 }
 
@@ -178,6 +179,5 @@ func writable(dir string) error {
 	if err != nil {
 		return err //nolint:wrapcheck // becomes part of a sentence
 	}
-	f.Close()
-	return os.Remove(f.Name()) //nolint:wrapcheck // becomes part of a sentence
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
