@@ -56,9 +56,9 @@ func TestHashModeDoesWhatIsDocumented(t *testing.T) {
 		Name: "s", ID: "s", Provider: "p", Mapper: 1, Parser: fixed{everywhere()},
 		Pepper: []byte("a pepper of enough bytes"), HashRecipient: true,
 	}
-	out := normalize.Normalize(src, webhook.AssumeProvenForReplayAndTests(webhook.Request{ReceivedAt: time.Unix(1, 0)}), "raw")
-	if len(out.Events) != 1 {
-		t.Fatalf("dead letters %+v", out.DeadLetters)
+	out, err := normalize.Normalize(t.Context(), src, webhook.AssumeProvenForReplayAndTests(webhook.Request{ReceivedAt: time.Unix(1, 0)}), "raw")
+	if err != nil || len(out.Events) != 1 {
+		t.Fatalf("dead letters %+v, %v", out.DeadLetters, err)
 	}
 	e := &out.Events[0].Event
 	if e.Recipient != "" || e.RecipientHash != normalize.RecipientHash(src.Pepper, address) {

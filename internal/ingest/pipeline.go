@@ -56,11 +56,14 @@ func NewPipeline(o PipelineOptions) *Pipeline { return &Pipeline{opt: o} }
 // send the request again; parts of it may be published, under ids that stay.
 func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, id string) (Result, error) {
 	start := p.opt.Now()
-	b := p.newBatch(src, v, id)
+	b, err := p.newBatch(ctx, src, v, id)
+	if err != nil {
+		return ResultUnpublished, err
+	}
 	if len(b.entries) == 0 {
 		return ResultNothing, nil
 	}
-	err := p.publish(ctx, b)
+	err = p.publish(ctx, b)
 	p.opt.Outcomes.Published(err)
 	if err != nil {
 		return ResultUnpublished, err

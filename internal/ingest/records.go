@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"context"
+
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/pkg/event"
@@ -36,16 +38,21 @@ type batch struct {
 	dead       []normalize.DeadLetter
 	entries    []entry
 	rawOmitted bool
+
+	letters *normalize.Encoder // of dead; nil while there was none
 }
 
 // newBatch normalizes the request and makes its records: the raw request, each
 // event, each dead letter. A raw copy over its topic's limit is left out, and the
-// events then name none.
-func (p *Pipeline) newBatch(src *Source, v webhook.Verified, id string) *batch {
-	out := normalize.Normalize(&src.Normalize, v, id)
+// events then name none. The error is that of ctx.
+func (p *Pipeline) newBatch(ctx context.Context, src *Source, v webhook.Verified, id string) (*batch, error) {
+	out, err := normalize.Normalize(ctx, &src.Normalize, v, id)
+	if err != nil {
+		return nil, err
+	}
 	b := &batch{id: id, src: src, verified: v, events: out.Events, dead: out.DeadLetters}
 	if len(out.Events)+len(out.DeadLetters) == 0 {
-		return b
+		return b, nil
 	}
 	b.entries = make([]entry, 0, 1+len(out.Events)+len(out.DeadLetters))
 	p.addRaw(b)
@@ -55,7 +62,7 @@ func (p *Pipeline) newBatch(src *Source, v webhook.Verified, id string) *batch {
 	for _, d := range out.DeadLetters {
 		b.entries = append(b.entries, p.deadLetter(b, d))
 	}
-	return b
+	return b, nil
 }
 
 // addRaw adds the request itself.
@@ -113,7 +120,10 @@ func RecordKey(kind string, e *event.Event) string {
 
 // deadLetter makes a dead letter's entry.
 func (p *Pipeline) deadLetter(b *batch, d normalize.DeadLetter) entry {
-	e := p.entry(kindDeadLetter, p.opt.Topics.Deadletter, d.Record(&b.src.Normalize, b.verified, b.id), b)
+	if b.letters == nil {
+		b.letters = normalize.NewEncoder(&b.src.Normalize, b.verified, b.id)
+	}
+	e := p.entry(kindDeadLetter, p.opt.Topics.Deadletter, b.letters.Record(&d), b)
 	e.dead = d
 	return e
 }

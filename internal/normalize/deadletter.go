@@ -1,8 +1,12 @@
 package normalize
 
 import (
+	"bytes"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/postrider/postrider/pkg/event"
 	"github.com/postrider/postrider/pkg/webhook"
@@ -33,45 +37,101 @@ type DeadLetter struct {
 	Stack  []byte // where the parser broke down, for the log; not published
 }
 
-// AppendJSON appends the dead letter's record to dst: one JSON object with
-// reason, stage, detail, provider, source, received_at (RFC 3339, milliseconds),
-// mapper, raw_id, index (absent for the whole body), headers and query (each
-// name with its list of values) and body (base64, RFC 4648 section 4). Headers
-// and query are those of RequestHeaders and the source's allow list.
-func (d *DeadLetter) AppendJSON(dst []byte, s *Source, v webhook.Verified, rawID string) []byte {
+// maxDetail bounds the detail of a dead letter, in bytes.
+const maxDetail = 400
+
+// Encoder makes the records of one request's dead letters. What they share is
+// encoded once. Safe for concurrent use.
+type Encoder struct {
+	key     string
+	headers []event.Header
+	origin  []byte // the members provider to raw_id
+	request []byte // the members headers and query
+	body    int    // bytes of the request's body without white space around it
+}
+
+// NewEncoder makes the encoder for a request of source s; rawID names the
+// request's record in the raw topic.
+func NewEncoder(s *Source, v webhook.Verified, rawID string) *Encoder {
 	r := v.Request()
+	e := &Encoder{key: RawKey(s, rawID), body: len(bytes.TrimSpace(r.Body))}
+	mapper := strconv.AppendInt(nil, int64(s.Mapper), 10)
+	e.headers = []event.Header{
+		{Key: "provider", Value: []byte(s.Provider)},
+		{Key: "source", Value: []byte(s.Name)},
+		{Key: "id", Value: []byte(rawID)},
+		{Key: "reason"},
+		{Key: "stage"},
+		{Key: "content-type", Value: []byte(event.ContentType)},
+		{Key: "mapper-version", Value: mapper},
+	}
+	o := event.AppendString([]byte(`,"provider":`), s.Provider)
+	o = event.AppendString(append(o, `,"source":`...), s.Name)
+	o = event.NewTime(r.ReceivedAt, 3).Append(append(o, `,"received_at":"`...))
+	o = append(append(o, `","mapper":`...), mapper...)
+	e.origin = event.AppendString(append(o, `,"raw_id":`...), rawID)
+	e.request = appendValues([]byte(`,"headers":`), requestHeaders(s, v))
+	e.request = appendValues(append(e.request, `,"query":`...), queryHeaders(s, v))
+	return e
+}
+
+// Record returns a dead letter as it is published: the key of the request's raw
+// record, headers that a consumer can select by (provider, source, id, reason,
+// stage, content-type, mapper-version), and one JSON object with reason, stage,
+// detail, provider, source, received_at (RFC 3339, milliseconds), mapper, raw_id,
+// index (absent for the whole body), headers and query (each name with its list
+// of values; see requestHeaders and storedQuery) and body (base64, RFC 4648
+// section 4).
+//
+// An item that is only a part of the body has no headers and query: raw_id names
+// the record that holds them once, where thousands of small items would repeat
+// them. Without its body such a dead letter has less than 1 KiB.
+func (e *Encoder) Record(d *DeadLetter) Record {
+	h := slices.Clone(e.headers)
+	h[3].Value, h[4].Value = []byte(d.Reason), []byte(d.Stage)
+	return Record{Key: e.key, Headers: h, Value: e.appendJSON(d)}
+}
+
+// appendJSON makes the record's value.
+func (e *Encoder) appendJSON(d *DeadLetter) []byte {
+	dst := make([]byte, 0, 256+len(e.origin)+len(d.Detail)+base64.StdEncoding.EncodedLen(len(d.Item)))
 	dst = event.AppendString(append(dst, `{"reason":`...), d.Reason)
 	dst = event.AppendString(append(dst, `,"stage":`...), d.Stage)
 	if d.Detail != "" {
-		dst = event.AppendString(append(dst, `,"detail":`...), d.Detail)
+		dst = event.AppendString(append(dst, `,"detail":`...), clip(d.Detail, maxDetail))
 	}
-	dst = event.AppendString(append(dst, `,"provider":`...), s.Provider)
-	dst = event.AppendString(append(dst, `,"source":`...), s.Name)
-	dst = event.NewTime(r.ReceivedAt, 3).Append(append(dst, `,"received_at":"`...))
-	dst = strconv.AppendInt(append(dst, `","mapper":`...), int64(s.Mapper), 10)
-	dst = event.AppendString(append(dst, `,"raw_id":`...), rawID)
+	dst = append(dst, e.origin...)
 	if d.Index >= 0 {
 		dst = strconv.AppendInt(append(dst, `,"index":`...), int64(d.Index), 10)
 	}
-	dst = appendValues(append(dst, `,"headers":`...), requestHeaders(s, &r))
-	dst = appendValues(append(dst, `,"query":`...), queryHeaders(s, &r))
+	if d.Index < 0 || len(d.Item) == e.body {
+		dst = append(dst, e.request...)
+	}
 	dst = base64.StdEncoding.AppendEncode(append(dst, `,"body":"`...), d.Item)
 	return append(dst, `"}`...)
 }
 
-// Record returns the dead letter as it is published: the key of the request's
-// raw record, the JSON form, and headers that a consumer can select by.
-func (d *DeadLetter) Record(s *Source, v webhook.Verified, rawID string) Record {
-	h := []event.Header{
-		{Key: "provider", Value: []byte(s.Provider)},
-		{Key: "source", Value: []byte(s.Name)},
-		{Key: "id", Value: []byte(rawID)},
-		{Key: "reason", Value: []byte(d.Reason)},
-		{Key: "stage", Value: []byte(d.Stage)},
-		{Key: "content-type", Value: []byte(event.ContentType)},
-		{Key: "mapper-version", Value: strconv.AppendInt(nil, int64(s.Mapper), 10)},
+// clip returns at most n bytes of text, without half a character at the end.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
 	}
-	return Record{Key: RawKey(s, rawID), Headers: h, Value: d.AppendJSON(nil, s, v, rawID)}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
+}
+
+// queryHeaders returns storedQuery sorted by name, one entry a value.
+func queryHeaders(s *Source, v webhook.Verified) []event.Header {
+	kept := storedQuery(s, v)
+	var list []event.Header
+	for _, name := range slices.Sorted(maps.Keys(kept)) {
+		for _, value := range kept[name] {
+			list = append(list, event.Header{Key: name, Value: []byte(value)})
+		}
+	}
+	return list
 }
 
 // appendValues appends headers as an object of lists. Headers of one name stand

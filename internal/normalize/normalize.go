@@ -1,8 +1,8 @@
 // Package normalize turns one proven request into what will be published: its
 // events, its dead letters and the record that keeps the request itself.
 //
-// It is pure: the same request, source and raw id give the same output, so that
-// a stored request can be taken through it again. A provider's parser says what
+// It is pure: unless it is cut short, the same request, source and raw id give
+// the same output, so that a stored request can be taken through it again. A provider's parser says what
 // the payload means; this package adds what does not depend on the provider
 // (identity, source, times, query parameters, the treatment of recipients) and
 // makes sure that only valid events come out. One bad item never touches its
@@ -10,12 +10,15 @@
 package normalize
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
@@ -44,6 +47,8 @@ type Source struct {
 type Output struct {
 	Events      []Item
 	DeadLetters []DeadLetter
+
+	DuplicateNames int // members of the body that a later one of the same name hid
 }
 
 // Item is one event and where in the payload it came from.
@@ -59,23 +64,31 @@ func (i *Item) DeadLetter(reason, stage, detail string) DeadLetter {
 }
 
 // Normalize takes a proven request of source s to its output. rawID names the
-// request's record in the raw topic. It panics if v was not made by
-// webhook.Verify, since nothing of an unproven request may reach a topic.
-func Normalize(s *Source, v webhook.Verified, rawID string) Output {
+// request's record in the raw topic. The error is that of ctx, which is looked
+// at before the body is parsed and before each of its items; there is no output
+// then. Normalize panics if v was not made by webhook.Verify, since nothing of an
+// unproven request may reach a topic.
+func Normalize(ctx context.Context, s *Source, v webhook.Verified, rawID string) (Output, error) {
 	if !v.OK() {
 		panic("normalize: the request is not proven")
 	}
+	if err := ctx.Err(); err != nil {
+		return Output{}, fmt.Errorf("normalize: before the body was read: %w", err)
+	}
 	results, broken := parse(s.Parser, v)
 	if broken != nil {
-		return Output{DeadLetters: []DeadLetter{*broken}}
+		return Output{DeadLetters: []DeadLetter{*broken}}, nil
 	}
 	r := v.Request()
-	run := run{source: s, query: pickQuery(s, r.Query), rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body}
+	run := run{source: s, query: pickQuery(s, v), rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body}
 	out := Output{Events: make([]Item, 0, len(results))}
 	for i := range results {
+		if err := ctx.Err(); err != nil {
+			return Output{}, fmt.Errorf("normalize: before item %d of %d: %w", i+1, len(results), err)
+		}
 		run.add(&out, &results[i])
 	}
-	return out
+	return out, nil
 }
 
 // parse calls the parser; a panic becomes the dead letter of the whole body.
@@ -113,6 +126,7 @@ type run struct {
 
 // add completes one result and files it as an event or a dead letter.
 func (n *run) add(out *Output, r *provider.Result) {
+	out.DuplicateNames += r.DuplicateNames
 	item := Item{Event: r.Event, Index: r.Index, Body: r.Item}
 	if r.Index < 0 && item.Body == nil {
 		item.Body = n.body
@@ -152,11 +166,21 @@ func (n *run) complete(e *event.Event, nativeID string) {
 // provider, source id, native id and the provider's type, separated by NUL, as
 // 32 lower-case hex digits. It is the same on every delivery and replay of the
 // event, and different for different sources.
+//
+// If a part itself holds a NUL, the lengths in bytes of the first three follow,
+// in decimal and each after a NUL: the places of the separators are then known,
+// and since there are more than three NULs, no text without is the same.
 func EventID(providerID, sourceID, nativeID, providerType string) string {
 	buf := make([]byte, 0, 256)
 	buf = append(append(buf, providerID...), 0)
 	buf = append(append(buf, sourceID...), 0)
 	buf = append(append(buf, nativeID...), 0)
-	sum := sha256.Sum256(append(buf, providerType...))
+	buf = append(buf, providerType...)
+	if bytes.Count(buf, []byte{0}) > 3 {
+		for _, part := range [...]string{providerID, sourceID, nativeID} {
+			buf = strconv.AppendInt(append(buf, 0), int64(len(part)), 10)
+		}
+	}
+	sum := sha256.Sum256(buf)
 	return hex.EncodeToString(sum[:16])
 }

@@ -40,6 +40,16 @@ func source(p provider.Parser) *normalize.Source {
 	return &normalize.Source{Name: "jet-prod", ID: "jet", Provider: "jetemail", Parser: p, Mapper: 4}
 }
 
+// run is Normalize with all the time there is.
+func run(t testing.TB, s *normalize.Source, v webhook.Verified, rawID string) normalize.Output {
+	t.Helper()
+	out, err := normalize.Normalize(t.Context(), s, v, rawID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 var receivedAt = time.Date(2025, 11, 28, 7, 29, 58, 113999999, time.FixedZone("CET", 3600))
 
 // proven is a proven request with this query and body.
@@ -55,7 +65,7 @@ func proven(query, body string) webhook.Verified {
 }
 
 func TestNormalizeFillsWhatTheParserDoesNotKnow(t *testing.T) {
-	out := normalize.Normalize(source(gives(delivered("n1"))), proven("", "{}"), "raw-1")
+	out := run(t, source(gives(delivered("n1"))), proven("", "{}"), "raw-1")
 	if len(out.Events) != 1 || len(out.DeadLetters) != 0 {
 		t.Fatalf("got %d events and dead letters %+v, want one event", len(out.Events), out.DeadLetters)
 	}
@@ -91,13 +101,13 @@ func TestEventIDsAreStableAndDistinct(t *testing.T) {
 		seen[got] = strings.Join(id[:], "|")
 	}
 	s := source(gives(delivered("n1")))
-	before := normalize.Normalize(s, proven("", "{}"), "raw-1").Events[0].Event.ID
+	before := run(t, s, proven("", "{}"), "raw-1").Events[0].Event.ID
 	s.Name, s.Mapper = "renamed", 9
-	if after := normalize.Normalize(s, proven("", "other"), "raw-2").Events[0].Event.ID; after != before {
+	if after := run(t, s, proven("", "other"), "raw-2").Events[0].Event.ID; after != before {
 		t.Errorf("the id of a renamed source changed: %s, then %s", before, after)
 	}
 	s.ID = "other"
-	if after := normalize.Normalize(s, proven("", "{}"), "raw-1").Events[0].Event.ID; after == before {
+	if after := run(t, s, proven("", "{}"), "raw-1").Events[0].Event.ID; after == before {
 		t.Error("another source id must give another event id")
 	}
 }
@@ -110,7 +120,7 @@ func TestOneBadItemLeavesItsNeighboursAlone(t *testing.T) {
 	nameless.Index = 3
 	first, last := delivered("a"), delivered("b")
 	last.Index = 4
-	out := normalize.Normalize(source(gives(first, invalid, malformed, nameless, last)), proven("", "[]"), "raw-1")
+	out := run(t, source(gives(first, invalid, malformed, nameless, last)), proven("", "[]"), "raw-1")
 
 	var events []string
 	for _, e := range out.Events {
@@ -139,7 +149,7 @@ func TestAParserThatBreaksDownDeadLettersTheBody(t *testing.T) {
 		"text":          {func(b []byte) []provider.Result { panic(string(b)) }, "panic with a string"},
 	}
 	for name, tt := range tests {
-		out := normalize.Normalize(source(tt.p), proven("", "canary@example.com!"), "raw-1")
+		out := run(t, source(tt.p), proven("", "canary@example.com!"), "raw-1")
 		if len(out.Events) != 0 || len(out.DeadLetters) != 1 {
 			t.Fatalf("%s: got %+v, want one dead letter", name, out)
 		}
@@ -155,7 +165,7 @@ func TestAParserThatBreaksDownDeadLettersTheBody(t *testing.T) {
 
 func TestAnUnreadableBodyIsOneDeadLetter(t *testing.T) {
 	p := gives(provider.Result{Index: -1, Malformed: &provider.Malformed{Reason: provider.ReasonEmptyBody}})
-	out := normalize.Normalize(source(p), proven("", " \n"), "raw-1")
+	out := run(t, source(p), proven("", " \n"), "raw-1")
 	want := normalize.Output{Events: []normalize.Item{}, DeadLetters: []normalize.DeadLetter{{Reason: "empty_body", Stage: "parse", Index: -1, Item: []byte(" \n")}}}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
@@ -168,7 +178,7 @@ func TestNormalizeRefusesAnUnprovenRequest(t *testing.T) {
 			t.Error("want a panic: the zero Verified proves nothing")
 		}
 	}()
-	normalize.Normalize(source(gives()), webhook.Verified{}, "raw-1")
+	run(t, source(gives()), webhook.Verified{}, "raw-1")
 }
 
 func TestQueryParameters(t *testing.T) {
@@ -197,7 +207,7 @@ func TestQueryParameters(t *testing.T) {
 		}
 		s := source(gives(r))
 		s.QueryRecipient, s.QueryMetadata = "email", []string{"campaign", "contact", "token", "kind"}
-		out := normalize.Normalize(s, proven(tt.query, "{}"), "raw")
+		out := run(t, s, proven(tt.query, "{}"), "raw")
 		if len(out.Events) != 1 {
 			t.Fatalf("%s: got %+v", name, out.DeadLetters)
 		}
@@ -218,7 +228,7 @@ func TestWhatIsEmptyIsAbsent(t *testing.T) {
 	r := delivered("n")
 	r.Event.Tags, r.Event.Recipients, r.Event.Metadata = []string{"", "a"}, []string{""}, map[string]string{"a": "", "b": "1"}
 	r.Event.SMTP, r.Event.Complaint, r.Event.Engagement = &event.SMTP{}, &event.Complaint{}, &event.Engagement{}
-	out := normalize.Normalize(source(gives(r)), proven("", "{}"), "raw")
+	out := run(t, source(gives(r)), proven("", "{}"), "raw")
 	if len(out.Events) != 1 {
 		t.Fatalf("got %+v", out.DeadLetters)
 	}
@@ -273,7 +283,8 @@ func secretive() (*normalize.Source, webhook.Verified) {
 func TestDeadLetterRecord(t *testing.T) {
 	s, v := secretive()
 	d := normalize.DeadLetter{Reason: "invalid_json", Stage: "parse", Detail: `at "x"`, Index: -1, Item: v.Request().Body}
-	rec := d.Record(s, v, "raw-1")
+	encoder := normalize.NewEncoder(s, v, "raw-1")
+	rec := encoder.Record(&d)
 	var got deadLetterRecord
 	dec := json.NewDecoder(strings.NewReader(string(rec.Value)))
 	dec.DisallowUnknownFields()
@@ -290,12 +301,25 @@ func TestDeadLetterRecord(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dead letter (-want +got):\n%s", diff)
 	}
-	if rec.Key != "jet-prod/raw-1" {
-		t.Errorf("got key %q", rec.Key)
+	wantHeaders := "\nprovider=jetemail\nsource=jet-prod\nid=raw-1\nreason=invalid_json\nstage=parse\ncontent-type=application/json\nmapper-version=4"
+	if got := text(rec.Headers); rec.Key != "jet-prod/raw-1" || got != wantHeaders {
+		t.Errorf("got key %q, headers %s", rec.Key, got)
 	}
 	d.Index = 0
-	if item := string(d.AppendJSON(nil, s, v, "raw-1")); !strings.Contains(item, `"index":0,`) || !json.Valid([]byte(item)) {
-		t.Errorf("the dead letter of an item must have its index: %s", item)
+	if only := string(encoder.Record(&d).Value); !strings.Contains(only, `"index":0,"headers":{"Accept":["a","b"]`) || !json.Valid([]byte(only)) {
+		t.Errorf("the only item of a body must have its index and the request's headers: %s", only)
+	}
+	d.Item, d.Reason = d.Item[1:], "invalid_event"
+	want.Reason, want.Headers, want.Query, want.Index, want.Body = d.Reason, nil, nil, &d.Index, base64.StdEncoding.EncodeToString(d.Item)
+	rec, got = encoder.Record(&d), deadLetterRecord{}
+	if err := json.Unmarshal(rec.Value, &got); err != nil {
+		t.Fatalf("%v: %s", err, rec.Value)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("dead letter of one item of several (-want +got):\n%s", diff)
+	}
+	if string(rec.Headers[3].Value) != "invalid_event" || wantHeaders != text(encoder.Record(&normalize.DeadLetter{Reason: "invalid_json", Stage: "parse"}).Headers) {
+		t.Error("the headers of one dead letter must not change those of another")
 	}
 }
 
@@ -319,7 +343,7 @@ func TestRawRecord(t *testing.T) {
 func TestNoSecretIsStored(t *testing.T) {
 	s, v := secretive()
 	raw := normalize.RawRecord(s, v, "raw-1")
-	dead := (&normalize.DeadLetter{Index: -1}).Record(s, v, "raw-1")
+	dead := normalize.NewEncoder(s, v, "raw-1").Record(&normalize.DeadLetter{Index: -1})
 	for _, rec := range []normalize.Record{raw, dead} {
 		all := rec.Key + string(rec.Value) + text(rec.Headers)
 		if strings.Contains(all, "canary") {
@@ -330,9 +354,15 @@ func TestNoSecretIsStored(t *testing.T) {
 
 func TestRequestHeadersAreBounded(t *testing.T) {
 	h := http.Header{"X-Signature": {"s"}, "X-Huge": {strings.Repeat("x", 40000)}, "X-Part": {strings.Repeat("y", 30000), strings.Repeat("z", 30000)}}
-	got := normalize.RequestHeaders(h, nil)
-	if len(got) != 2 || got[0].Key != "X-Part" || got[0].Value[0] != 'y' || got[1].Key != "X-Signature" {
-		t.Errorf("got %d headers, want the first X-Part and X-Signature whole and nothing cut", len(got))
+	rec := normalize.RawRecord(source(gives()), webhook.AssumeProvenForReplayAndTests(webhook.Request{Header: h}), "raw-1")
+	var got []string
+	for _, own := range rec.Headers {
+		if strings.HasPrefix(own.Key, "http-") {
+			got = append(got, own.Key+"="+string(own.Value))
+		}
+	}
+	if diff := cmp.Diff([]string{"http-x-part=" + strings.Repeat("y", 30000), "http-x-signature=s"}, got); diff != "" {
+		t.Errorf("want the first X-Part and X-Signature whole and nothing cut (-want +got):\n%s", diff)
 	}
 }
 
@@ -340,7 +370,7 @@ func BenchmarkNormalize(b *testing.B) {
 	s, v := source(gives(delivered("n"))), proven("", "{}")
 	b.ReportAllocs()
 	for b.Loop() {
-		if out := normalize.Normalize(s, v, "raw-1"); len(out.Events) != 1 {
+		if out, err := normalize.Normalize(b.Context(), s, v, "raw-1"); err != nil || len(out.Events) != 1 {
 			b.Fatal("no event")
 		}
 	}

@@ -35,7 +35,7 @@ func TestEverySampleOfEveryProviderNormalizes(t *testing.T) {
 					Name: def.ID, ID: def.ID, Provider: def.ID, Parser: p, Mapper: def.Mapper,
 					QueryRecipient: "email", QueryMetadata: []string{"campaign", "email"}, Pepper: []byte("pepper"), HashRecipient: hashed,
 				}
-				out := normalize.Normalize(s, proven("email=query@example.org&campaign=w", providertest.Fill(sample.Body, i)), "raw-1")
+				out := run(t, s, proven("email=query@example.org&campaign=w", providertest.Fill(sample.Body, i)), "raw-1")
 				if len(out.DeadLetters) != 0 || len(out.Events) == 0 {
 					t.Errorf("%s: got %d events and dead letters %+v", name, len(out.Events), out.DeadLetters)
 				}
@@ -122,16 +122,17 @@ func FuzzNormalize(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		v := proven("campaign=w", string(body))
 		for _, s := range sources {
-			out := normalize.Normalize(s, v, "raw-1")
+			out := run(t, s, v, "raw-1")
 			if got, want := len(out.Events)+len(out.DeadLetters), len(s.Parser.Parse(v)); got != want {
 				t.Fatalf("%s: %d results became %d events and dead letters", s.Provider, want, got)
 			}
+			encoder := normalize.NewEncoder(s, v, "raw-1")
 			for _, d := range out.DeadLetters {
-				if d.Reason == normalize.ReasonParserPanic || !json.Valid(d.AppendJSON(nil, s, v, "raw-1")) {
+				if d.Reason == normalize.ReasonParserPanic || !json.Valid(encoder.Record(&d).Value) {
 					t.Fatalf("%s: dead letter %+v", s.Provider, d)
 				}
 			}
-			again := normalize.Normalize(s, v, "raw-1")
+			again := run(t, s, v, "raw-1")
 			for i := range out.Events {
 				e := &out.Events[i].Event
 				if b := e.AppendJSON(nil); e.Validate() != nil || !json.Valid(b) || !bytes.Equal(b, again.Events[i].Event.AppendJSON(nil)) {

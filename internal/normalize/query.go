@@ -8,6 +8,7 @@ import (
 
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // tokenParameter carries the token of a source. It is never copied anywhere,
@@ -21,22 +22,65 @@ type parameter struct {
 	metadata    bool // it is copied to metadata
 }
 
+// maxQuery bounds the parameters that each event of a request gets, names and
+// values together, in bytes: a batch repeats them as often as it has items. It
+// is what a field of a payload may have; one that does not fit is left out whole
+// and stands in the raw record only.
+const maxQuery = 2000
+
 // pickQuery returns the allow-listed parameters that have a value, in the order
-// of the configuration. Of a repeated parameter the first value counts. In hash
-// mode the parameter that names the recipient is no metadata.
-func pickQuery(s *Source, query url.Values) []parameter {
+// of the configuration, the recipient's first. Of a repeated parameter the first
+// value counts. In hash mode the parameter that names the recipient is no metadata.
+func pickQuery(s *Source, v webhook.Verified) []parameter {
+	query := v.Request().Query
 	if len(query) == 0 {
 		return nil
 	}
 	var picked []parameter
+	left := maxQuery
 	for _, name := range allowedQuery(s) {
-		if value := query.Get(name); value != "" {
-			p := parameter{name: name, value: value, recipient: name == s.QueryRecipient}
-			p.metadata = slices.Contains(s.QueryMetadata, name) && (!p.recipient || !s.HashRecipient)
-			picked = append(picked, p)
+		value := query.Get(name)
+		if value == "" || len(name)+len(value) > left || v.Redacts(value) {
+			continue
 		}
+		left -= len(name) + len(value)
+		p := parameter{name: name, value: value, recipient: name == s.QueryRecipient}
+		p.metadata = slices.Contains(s.QueryMetadata, name) && (!p.recipient || !s.HashRecipient)
+		picked = append(picked, p)
 	}
 	return picked
+}
+
+// storedQuery returns the parameters that the request's own record and its dead
+// letter keep: the allow-listed ones with all their values, but for those that
+// repeat a credential. In hash mode the parameter that names the recipient is
+// left out, and in the others its hash stands for the address.
+func storedQuery(s *Source, v webhook.Verified) url.Values {
+	query, kept := v.Request().Query, url.Values{}
+	hide := func(value string) string { return value }
+	if s.HashRecipient {
+		hide = recipientHider(s, query).text
+	}
+	for _, name := range allowedQuery(s) {
+		if s.HashRecipient && name == s.QueryRecipient {
+			continue
+		}
+		for _, value := range query[name] {
+			if !v.Redacts(value) {
+				kept[name] = append(kept[name], hide(value))
+			}
+		}
+	}
+	return kept
+}
+
+// recipientHider hides the recipients that the query names.
+func recipientHider(s *Source, query url.Values) *hider {
+	var addresses []string
+	for _, value := range query[s.QueryRecipient] {
+		addresses = append(addresses, queryAddress(value))
+	}
+	return newHider(addresses, s.Pepper)
 }
 
 // allowedQuery lists the names of the parameters that may be kept.

@@ -21,7 +21,7 @@ func TestRecipientHash(t *testing.T) {
 	}
 	s := source(gives(func() provider.Result { r := delivered("n"); r.Event.Recipient = "a@example.com"; return r }()))
 	s.Pepper = []byte("pepper")
-	e := normalize.Normalize(s, proven("", "{}"), "raw").Events[0].Event
+	e := run(t, s, proven("", "{}"), "raw").Events[0].Event
 	if e.Recipient != "a@example.com" || e.RecipientHash != want {
 		t.Errorf("clear mode: got recipient %q, hash %q", e.Recipient, e.RecipientHash)
 	}
@@ -52,7 +52,7 @@ func TestHashModeLeavesNoAddressBehind(t *testing.T) {
 		for _, several := range []bool{false, true} {
 			s := source(gives(crowded("Canary@Example.com", several)))
 			s.HashRecipient, s.Pepper = true, []byte(pepper)
-			out := normalize.Normalize(s, proven("", "{}"), "raw")
+			out := run(t, s, proven("", "{}"), "raw")
 			if len(out.Events) != 1 {
 				t.Fatalf("got %+v", out.DeadLetters)
 			}
@@ -90,7 +90,7 @@ func TestHashModeReplacesAddressesOnly(t *testing.T) {
 		r.Event.Recipient, r.Event.Reason = tt.recipient, tt.reason
 		s := source(gives(r))
 		s.Pepper, s.HashRecipient = []byte("pepper"), true
-		out := normalize.Normalize(s, proven("", "{}"), "raw")
+		out := run(t, s, proven("", "{}"), "raw")
 		if len(out.Events) != 1 || out.Events[0].Event.Reason != tt.want {
 			t.Errorf("%s: got %+v, want reason %q", name, out, tt.want)
 		}
@@ -107,7 +107,7 @@ func TestHashModeWithManyRecipientsTakesWholeTexts(t *testing.T) {
 	r.Event.Subject = "nothing to hide"
 	s := source(gives(r))
 	s.HashRecipient = true
-	e := normalize.Normalize(s, proven("", "{}"), "raw").Events[0].Event
+	e := run(t, s, proven("", "{}"), "raw").Events[0].Event
 	if e.MessageID != "<[recipient]>.1@mta" || e.Reason != "[recipient]" || e.Subject != "nothing to hide" {
 		t.Errorf("got message id %q, reason %.60q, subject %q", e.MessageID, e.Reason, e.Subject)
 	}
@@ -118,9 +118,9 @@ func TestHashModeKeepsTheKey(t *testing.T) {
 	r.Event.MessageID, r.Event.Recipient = "", "a@example.com"
 	s := source(gives(r))
 	s.Pepper = []byte("pepper")
-	clearly := normalize.Normalize(s, proven("", "{}"), "raw").Events[0].Event
+	clearly := run(t, s, proven("", "{}"), "raw").Events[0].Event
 	s.HashRecipient = true
-	hashed := normalize.Normalize(s, proven("", "{}"), "raw").Events[0].Event
+	hashed := run(t, s, proven("", "{}"), "raw").Events[0].Event
 	if clearly.Key() != hashed.Key() || clearly.ID != hashed.ID {
 		t.Errorf("got key %s and id %s, in hash mode %s and %s", clearly.Key(), clearly.ID, hashed.Key(), hashed.ID)
 	}

@@ -2,7 +2,6 @@ package normalize
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,8 +30,8 @@ func RawKey(s *Source, rawID string) string { return s.Name + "/" + rawID }
 // received, and headers in this order: provider, source, id (the raw id),
 // method, content-type, remote-address, received_at (RFC 3339, milliseconds),
 // mapper-version, auth and key-id (how it was proven), query (the allow-listed
-// parameters, URL-encoded), then the request's own headers (see RequestHeaders),
-// each as "http-" and its name in lower case. What is not known is left out.
+// parameters, URL-encoded; see storedQuery), then the request's own headers (see
+// requestHeaders), each as "http-" and its name in lower case. What is not known is left out.
 func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
 	r := v.Request()
 	h := make(headerList, 0, 12+len(r.Header))
@@ -40,7 +39,9 @@ func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
 	h.add("source", s.Name)
 	h.add("id", rawID)
 	h.add("method", r.Method)
-	h.add("content-type", r.Header.Get("Content-Type"))
+	if contentType := r.Header.Get("Content-Type"); !v.Redacts(contentType) {
+		h.add("content-type", contentType)
+	}
 	if r.RemoteAddr.IsValid() {
 		h.add("remote-address", r.RemoteAddr.String())
 	}
@@ -48,8 +49,8 @@ func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
 	h.add("mapper-version", strconv.Itoa(s.Mapper))
 	h.add("auth", v.Proof().Scheme)
 	h.add("key-id", v.Proof().KeyID)
-	h.add("query", allowedValues(s, r.Query).Encode())
-	for _, own := range requestHeaders(s, &r) {
+	h.add("query", storedQuery(s, v).Encode())
+	for _, own := range requestHeaders(s, v) {
 		h = append(h, event.Header{Key: "http-" + strings.ToLower(own.Key), Value: own.Value})
 	}
 	return Record{Key: RawKey(s, rawID), Headers: h, Value: r.Body}
@@ -63,26 +64,17 @@ func (l *headerList) add(key, value string) {
 	}
 }
 
-// RequestHeaders returns the headers of a request that may be stored, sorted by
+// requestHeaders returns the headers of a request that may be stored, sorted by
 // name, one entry a value, 32 KiB at most. Left out are credentials
-// (Authorization, Proxy-Authorization, cookies, API keys), the headers named in
-// secretHeaders, and those in which proxies repeat the address that was called,
-// since a token may be part of it. Signature headers stay: they prove the body.
-func RequestHeaders(h http.Header, secretHeaders []string) []event.Header {
-	return storable(h, secretHeaders, nil)
-}
-
-// requestHeaders is RequestHeaders that also leaves out every header in which
-// the request's token is repeated, whatever its name.
-func requestHeaders(s *Source, r *webhook.Request) []event.Header {
-	tokens := slices.Clone(r.Query[tokenParameter])
-	return storable(r.Header, s.SecretHeaders, append(tokens, r.PathToken))
-}
-
-func storable(h http.Header, secretHeaders, tokens []string) []event.Header {
+// (Authorization, Proxy-Authorization, cookies, API keys), the headers that the
+// source calls secret, those in which proxies repeat the address that was called,
+// since a token may be part of it, and any other that repeats a credential of the
+// request. Signature headers stay: they prove the body.
+func requestHeaders(s *Source, v webhook.Verified) []event.Header {
+	h := v.Request().Header
 	names := make([]string, 0, len(h))
 	for name := range h {
-		if !isSecretHeader(name, secretHeaders) {
+		if !isSecretHeader(name, s.SecretHeaders) {
 			names = append(names, name)
 		}
 	}
@@ -90,7 +82,7 @@ func storable(h http.Header, secretHeaders, tokens []string) []event.Header {
 	kept, left := make([]event.Header, 0, len(names)), maxHeaders
 	for _, name := range names {
 		for _, value := range h[name] {
-			if size := len(name) + len(value); size <= left && !containsAny(value, tokens) {
+			if size := len(name) + len(value); size <= left && !v.Redacts(value) {
 				kept = append(kept, event.Header{Key: name, Value: []byte(value)})
 				left -= size
 			}
@@ -109,38 +101,4 @@ func isSecretHeader(name string, configured []string) bool {
 		return true
 	}
 	return slices.ContainsFunc(configured, func(c string) bool { return strings.EqualFold(c, name) })
-}
-
-// containsAny looks for tokens of a length that does not occur by chance.
-func containsAny(value string, tokens []string) bool {
-	for _, token := range tokens {
-		if len(token) >= 8 && (strings.Contains(value, token) || strings.Contains(value, url.QueryEscape(token))) {
-			return true
-		}
-	}
-	return false
-}
-
-// allowedValues returns the allow-listed query parameters with all their values.
-func allowedValues(s *Source, query url.Values) url.Values {
-	kept := url.Values{}
-	for _, name := range allowedQuery(s) {
-		if values, ok := query[name]; ok {
-			kept[name] = values
-		}
-	}
-	return kept
-}
-
-// queryHeaders returns allowedValues sorted by name, one entry a value.
-func queryHeaders(s *Source, r *webhook.Request) []event.Header {
-	kept := allowedValues(s, r.Query)
-	var list []event.Header
-	for _, name := range allowedQuery(s) {
-		for _, value := range kept[name] {
-			list = append(list, event.Header{Key: name, Value: []byte(value)})
-		}
-	}
-	slices.SortStableFunc(list, func(a, b event.Header) int { return strings.Compare(a.Key, b.Key) })
-	return list
 }

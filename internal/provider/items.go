@@ -33,7 +33,11 @@ func (r Reading) Items(body []byte) []Result {
 		return []Result{{Item: body, Index: -1, Malformed: unreadable(err)}}
 	}
 	defer doc.Release()
-	return r.values(doc.Root())
+	out := r.values(doc.Root())
+	if len(out) > 0 {
+		out[0].DuplicateNames = doc.Duplicates()
+	}
+	return out
 }
 
 // values judges the document's value or, if that is an array, its items.

@@ -82,6 +82,9 @@ type Result struct {
 	Index int
 	// Malformed is why there is no event; nil if there is one.
 	Malformed *Malformed
+	// DuplicateNames is how many members of the whole body were hidden by a later
+	// one of the same name. The body's first result has the number, others have 0.
+	DuplicateNames int
 }
 
 // Malformed is why an item is no event.
