@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -70,11 +71,22 @@ func (a *App) startEmbedded() error {
 		a.broker = b
 		a.info.Brokers = []string{b.Addr()}
 		a.info.BrokerNotice = embedded.Notice()
-		a.health.broker.Kind = "embedded"
+		a.health.embedded(b.Health, damage(b, e.Dir))
 		a.log.Warn(embedded.Notice(), zap.String("reason_code", "embedded_broker"))
 	}
 	a.info.Kafka = strings.Join(a.info.Brokers, ",")
 	return nil
+}
+
+// damage says in a sentence which partitions' files were damaged.
+func damage(b *embedded.Broker, dir string) []string {
+	partitions := b.Damage()
+	if len(partitions) == 0 {
+		return nil
+	}
+	folder := filepath.Join(dir, embedded.DamagedFolder)
+	return []string{fmt.Sprintf("the embedded broker's data was damaged, and records were lost, in %s: the files as they were are in %s; "+
+		"remove that folder and restart to end this notice", strings.Join(partitions, ", "), folder)}
 }
 
 // Dial makes a client of the brokers by the configuration's TLS and SASL.

@@ -29,6 +29,8 @@ type health struct {
 
 	mu       sync.Mutex
 	broker   admin.Broker
+	storage  func() error // of the embedded broker: why it takes no records
+	damage   []string     // of the embedded broker's data
 	topicsOK bool
 	topics   string      // why the topics are not in order
 	warnings []string    // found at start, for a person
@@ -52,14 +54,26 @@ func (h *health) Status() admin.Status {
 	if h.broker.Reachable && !h.topicsOK {
 		not("topics are not in order: " + h.topics)
 	}
-	if s.Status == admin.Ready && (h.failing != "" || len(h.warnings) > 0) {
+	if h.storage != nil {
+		if err := h.storage(); err != nil {
+			not(err.Error())
+		}
+	}
+	if s.Status == admin.Ready && (h.failing != "" || len(h.warnings) > 0 || len(h.damage) > 0) {
 		s.Status = admin.Degraded
 	}
 	if h.failing != "" {
 		s.Reasons = append(s.Reasons, "the last publish failed: "+h.failing)
 	}
-	s.Reasons = append(s.Reasons, h.warnings...)
+	s.Reasons = append(append(s.Reasons, h.warnings...), h.damage...)
 	return s
+}
+
+// embedded makes the embedded broker's state count.
+func (h *health) embedded(storage func() error, damage []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.broker.Kind, h.storage, h.damage = "embedded", storage, damage
 }
 
 // Published records the outcome of a publish; it implements ingest.Outcomes.

@@ -55,13 +55,19 @@ const (
 )
 
 // ruleOf classifies an error code of a produce answer. A code that is not in
-// the table is none a broker should give to a produce request; sending the
-// same bytes again is safe whatever it means.
+// the table is none a broker should give to a produce request.
+//
+// Such a code, like UNKNOWN_SERVER_ERROR, comes from a broker that failed
+// somewhere between looking at the batch and keeping it. It may have counted
+// the sequence numbers and not the records; "repeated" in answer to the same
+// bytes would then prove nothing, and believing it would lose them. Under a new
+// identity they could become a second copy. So neither is tried: the outcome is
+// unknown, at once, the identity is left behind, and the caller's peer decides.
 func ruleOf(code int16) rule {
 	if r, ok := rules[code]; ok {
 		return r
 	}
-	return rule{verdict: again, unsure: true, reason: reasonOther}
+	return rule{verdict: reidentify, unsure: true, reason: reasonOther}
 }
 
 // rules covers the codes that brokers give to produce and InitProducerId
@@ -75,7 +81,7 @@ var rules = map[int16]rule{
 	7:  {verdict: again, unsure: true, reason: reasonTimeout},
 	19: {verdict: again, reason: reasonReplicas},
 	20: {verdict: again, unsure: true, reason: reasonReplicas},
-	-1: {verdict: again, unsure: true, reason: reasonBroker},
+	-1: {verdict: reidentify, unsure: true, reason: reasonBroker},
 	13: {verdict: reroute, unsure: true, reason: reasonNetwork},
 	56: {verdict: reroute, unsure: true, reason: reasonBroker},
 	89: {verdict: again, reason: reasonThrottle},

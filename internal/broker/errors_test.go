@@ -11,7 +11,7 @@ import (
 
 // TestEveryErrorCodeIsClassified goes through every code that kafka-go knows.
 // A produce request can get those named here; the rest must be treated as
-// unknown: sent again, the same bytes, outcome open.
+// unknown: outcome open, not sent again, the identity left behind.
 func TestEveryErrorCodeIsClassified(t *testing.T) {
 	type class struct {
 		verdict verdict
@@ -21,7 +21,7 @@ func TestEveryErrorCodeIsClassified(t *testing.T) {
 		0: {accepted, false}, kafka.DuplicateSequenceNumber: {accepted, false},
 
 		kafka.RequestTimedOut: {again, true}, kafka.NotEnoughReplicas: {again, false},
-		kafka.NotEnoughReplicasAfterAppend: {again, true}, kafka.Unknown: {again, true},
+		kafka.NotEnoughReplicasAfterAppend: {again, true}, kafka.Unknown: {reidentify, true},
 		kafka.ThrottlingQuotaExceeded: {again, false}, kafka.ConcurrentTransactions: {again, false},
 		kafka.GroupLoadInProgress: {again, false}, kafka.GroupCoordinatorNotAvailable: {again, false},
 		kafka.NotCoordinatorForGroup: {again, false}, kafka.UnsupportedSASLMechanism: {again, false},
@@ -57,7 +57,7 @@ func TestEveryErrorCodeIsClassified(t *testing.T) {
 		}
 		expect, named := want[e]
 		if !named {
-			expect = class{again, true}
+			expect = class{reidentify, true}
 		}
 		r := ruleOf(code)
 		if got := (class{r.verdict, r.unsure}); got != expect {

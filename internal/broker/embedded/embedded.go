@@ -8,6 +8,10 @@
 // Sync it survives the end of the machine as far as its disk keeps an fsync.
 // There is one copy of the data. It has no authentication, so it belongs on a
 // loopback address.
+//
+// No record is acknowledged that is not in its file. When a write fails, as on a
+// full disk, all further records are refused until the folder was loaded anew;
+// before the disk is full they are refused too (Broker.Health).
 package embedded
 
 import (
@@ -16,8 +20,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +40,10 @@ const (
 	// DefaultSegmentBytes bounds what retention overshoots by: files are
 	// deleted as a whole.
 	DefaultSegmentBytes = 8 << 20
+
+	// DefaultMinFreeBytes is the reserve of free disk space: it lets what was
+	// begun be finished, and the broker be closed in order.
+	DefaultMinFreeBytes = 64 << 20
 
 	defaultCleanEvery = 5 * time.Second
 	readyTimeout      = 30 * time.Second
@@ -57,21 +67,34 @@ type Options struct {
 	// SegmentBytes is the size in bytes of a partition's files, unless its
 	// topic sets segment.bytes itself. 0 means DefaultSegmentBytes.
 	SegmentBytes int64
-	// CleanEvery is how often retention is applied; 0 means 5 seconds.
+	// CleanEvery is how often retention is applied, and how often it is tried
+	// to go on after a failed write; 0 means 5 seconds.
 	CleanEvery time.Duration
+	// MinFreeBytes is the free space, in bytes, on the folder's file system below
+	// which records are refused. 0 means DefaultMinFreeBytes.
+	MinFreeBytes int64
 	// Log receives the broker's warnings; nil discards them.
 	Log *zap.Logger
+
+	free func(dir string) (int64, error) // replaced by tests
 }
 
 // Broker is a running broker. Its methods are safe for concurrent use.
 type Broker struct {
-	cluster *kfake.Cluster
+	opts    Options
+	storage *storage
+	damage  atomic.Pointer[[]string]
 	lock    *dirLock
-	addr    string
 	quit    chan struct{}
-	cleaner sync.WaitGroup
 	once    sync.Once
 	err     error
+
+	addr string // set by the first open
+
+	// supervisor owns the cluster from Start to Close; the cluster is nil while
+	// it could not be opened again.
+	supervisor sync.WaitGroup
+	cluster    *kfake.Cluster
 }
 
 // Notice says in a sentence or two what the embedded broker is for and what it
@@ -97,25 +120,39 @@ func Start(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := start(o)
-	if err != nil {
+	b := &Broker{opts: o, lock: lock, quit: make(chan struct{})}
+	b.storage = &storage{log: o.Log, dir: o.Dir, minFree: o.MinFreeBytes, free: o.free}
+	if err := b.open(); err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
-	b.lock = lock
+	b.supervisor.Go(func() { b.supervise(o.CleanEvery) })
 	return b, nil
 }
 
-// Addr is the host:port to connect to.
+// Addr is the host:port to connect to. It stays the same.
 func (b *Broker) Addr() string { return b.addr }
+
+// Health is nil while records are taken. Otherwise it tells why not and what to
+// do: a write failed, or the disk is nearly full. Produce requests are then
+// answered with NOT_ENOUGH_REPLICAS, and nothing is appended; reading goes on.
+// The broker goes on by itself, after a failed write by loading anew what is on
+// the disk.
+func (b *Broker) Health() error { return b.storage.health() }
+
+// Damage lists the partitions, such as email.opened-3, in whose files damaged
+// records were found while loading, now or earlier. The files as they were are
+// in the data folder's "damaged"; the list is empty after that folder was
+// removed and the broker started again.
+func (b *Broker) Damage() []string { return slices.Clone(*b.damage.Load()) }
 
 // Close stops listening, writes what a quick next start needs, and unlocks the
 // folder. Requests in progress are cut off. Closing again does nothing.
 func (b *Broker) Close() error {
 	b.once.Do(func() {
-		// The cleaner ends first: it talks to the cluster's loop.
+		// The supervisor ends first: it talks to the cluster's loop.
 		close(b.quit)
-		b.cleaner.Wait()
-		b.cluster.Close()
+		b.supervisor.Wait()
+		b.shut()
 		b.err = b.lock.release()
 	})
 	return b.err
@@ -131,8 +168,14 @@ func (o Options) withDefaults() Options {
 	if o.CleanEvery == 0 {
 		o.CleanEvery = defaultCleanEvery
 	}
+	if o.MinFreeBytes == 0 {
+		o.MinFreeBytes = DefaultMinFreeBytes
+	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.free == nil {
+		o.free = freeBytes
 	}
 	return o
 }
@@ -149,33 +192,19 @@ func (o Options) check() error {
 	if o.Dir == "" {
 		return errors.New("embedded broker: kafka.embedded.dir is empty: name the folder that keeps the data")
 	}
-	if o.MaxBytesPerPartition < 0 || o.SegmentBytes < 0 || o.CleanEvery < 0 {
+	if o.MaxBytesPerPartition < 0 || o.SegmentBytes < 0 || o.CleanEvery < 0 || o.MinFreeBytes < 0 {
 		return errors.New("embedded broker: kafka.embedded.max_bytes and segment_bytes must not be negative")
 	}
 	return nil
 }
 
-func start(o Options) (*Broker, error) {
-	cluster, err := kfake.NewCluster(o.cluster()...)
-	if err != nil {
-		return nil, startError(o, err)
-	}
-	b := &Broker{cluster: cluster, addr: cluster.ListenAddrs()[0], quit: make(chan struct{})}
-	if err := ready(b.addr); err != nil {
-		cluster.Close()
-		return nil, err
-	}
-	b.cleaner.Go(func() { b.clean(o.CleanEvery) })
-	return b, nil
-}
-
-func (o Options) cluster() []kfake.Opt {
+func (o Options) cluster(log kfake.Logger, gate <-chan struct{}) []kfake.Opt {
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.ClusterID("postrider-embedded"),
 		kfake.DataDir(o.Dir),
-		kfake.ListenFn(o.listen),
-		kfake.WithLogger(logger{o.Log}),
+		kfake.ListenFn(o.listen(gate)),
+		kfake.WithLogger(log),
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.bytes": strconv.FormatInt(o.MaxBytesPerPartition, 10),
 			"log.segment.bytes":   strconv.FormatInt(o.SegmentBytes, 10),
@@ -187,13 +216,15 @@ func (o Options) cluster() []kfake.Opt {
 	return opts
 }
 
-// listen replaces the address that kfake would choose.
-func (o Options) listen(network, _ string) (net.Listener, error) {
-	ln, err := (&net.ListenConfig{}).Listen(context.Background(), network, o.Listen)
-	if err != nil {
-		return nil, err
+// listen replaces the address that kfake would choose. Clients wait for the gate.
+func (o Options) listen(gate <-chan struct{}) func(network, _ string) (net.Listener, error) {
+	return func(network, _ string) (net.Listener, error) {
+		ln, err := (&net.ListenConfig{}).Listen(context.Background(), network, o.Listen)
+		if err != nil {
+			return nil, err
+		}
+		return guardListener{ln, gate}, nil
 	}
-	return guardListener{ln}, nil
 }
 
 func startError(o Options, err error) error {
@@ -220,37 +251,4 @@ func ready(addr string) error {
 		return fmt.Errorf("embedded broker: not ready: %w", err)
 	}
 	return nil
-}
-
-// clean applies retention. kfake's own cleaner is not enough: it wakes once an
-// hour, looks only at topics that set retention themselves, and after a restart
-// sleeps until some topic is created or altered.
-func (b *Broker) clean(every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-b.quit:
-			return
-		case <-tick.C:
-			b.cluster.ApplyRetention()
-		}
-	}
-}
-
-// logger passes kfake's messages to zap. Its information level is one line a
-// refused request, so everything below a warning is debug.
-type logger struct{ log *zap.Logger }
-
-// Logf implements kfake.Logger.
-func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
-	switch level {
-	case kfake.LogLevelNone:
-	case kfake.LogLevelError:
-		l.log.Sugar().Errorf("embedded broker: "+format, args...)
-	case kfake.LogLevelWarn:
-		l.log.Sugar().Warnf("embedded broker: "+format, args...)
-	case kfake.LogLevelInfo, kfake.LogLevelDebug:
-		l.log.Sugar().Debugf("embedded broker: "+format, args...)
-	}
 }

@@ -17,11 +17,15 @@ const (
 	maxAPIKey = 92        // the highest that the embedded broker can decode
 )
 
-// guardListener hands out guarded connections.
-type guardListener struct{ net.Listener }
+// guardListener hands out guarded connections, the first when gate is closed.
+type guardListener struct {
+	net.Listener
+	gate <-chan struct{}
+}
 
 // Accept implements net.Listener.
 func (l guardListener) Accept() (net.Conn, error) {
+	<-l.gate
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err

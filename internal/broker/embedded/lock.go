@@ -41,7 +41,7 @@ func lockDir(dir string) (*dirLock, error) {
 }
 
 func (l *dirLock) release() error {
-	if err := l.f.Close(); err != nil {
+	if err := errors.Join(unlock(l.f), l.f.Close()); err != nil {
 		return fmt.Errorf("embedded broker: unlock: %w", err)
 	}
 	return nil

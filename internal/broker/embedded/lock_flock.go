@@ -16,3 +16,7 @@ func tryLock(f *os.File) error {
 	}
 	return err
 }
+
+// unlock drops the lock at once: closing alone would leave it with a child
+// process that is being started and has not yet closed its copy of the file.
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
