@@ -65,7 +65,8 @@ func (o *tailOutput) special(m *broker.Message) []cell {
 	}
 	_ = json.Unmarshal(m.Value, &d) // without it there is none
 	return []cell{
-		{"dead letter", o.cli.style.bad}, plain(""), id,
+		{"dead letter", o.cli.style.bad},
+		plain(""), id,
 		plain(headerOf(m, "reason") + " at " + headerOf(m, "stage") + ": " + d.Detail),
 	}
 }

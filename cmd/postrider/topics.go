@@ -179,8 +179,15 @@ func (c *cli) printTopics(rows []topicRow) error {
 // topicColumns are as wide as the rows need.
 func topicColumns(rows []topicRow) []column {
 	columns := []column{
-		{title: "TOPIC"}, {title: "CONTENT"}, {title: "STATE"}, {title: "PARTITIONS"}, {title: "RECORDS"},
-		{title: "REPLICAS"}, {title: "MIN ISR"}, {title: "RETENTION"}, {title: "MAX MESSAGE"},
+		{title: "TOPIC"},
+		{title: "CONTENT"},
+		{title: "STATE"},
+		{title: "PARTITIONS"},
+		{title: "RECORDS"},
+		{title: "REPLICAS"},
+		{title: "MIN ISR"},
+		{title: "RETENTION"},
+		{title: "MAX MESSAGE"},
 	}
 	for _, r := range rows {
 		for i, cell := range r.cells(style{}) {

@@ -119,7 +119,10 @@ func (c *cli) verify(ctx context.Context, f verifyFlags, args []string) error {
 	if err := saved.complete(f.at, source, cfg.PublicURL(), c.now()); err != nil {
 		return err
 	}
-	v := judge(cfg, source, saved)
+	v, err := judge(ctx, cfg, source, saved)
+	if err != nil {
+		return err
+	}
 	if err := c.printVerdict(&v); err != nil {
 		return err
 	}
@@ -148,12 +151,14 @@ func (s *savedRequest) sourceOf(name string, compiled []*app.CompiledSource) (*a
 }
 
 // judge explains the request and, if it holds, normalizes it.
-func judge(cfg *config.Config, source *app.CompiledSource, s *savedRequest) verdict {
+func judge(ctx context.Context, cfg *config.Config, source *app.CompiledSource, s *savedRequest) (verdict, error) {
 	v := verdict{Source: source.Config.Name, Provider: source.Config.Provider, Auth: source.Config.Auth.Type}
 	auth := source.Webhook
 	if s.stored && credentialAlone(auth.Type) {
-		v.Checks = append(v.Checks, verifyCheck{"stored request", webhook.OutcomeNote,
-			"auth type " + auth.Type + " proves a request by a credential, which no topic holds: it cannot be verified again. It was proven when it was received"})
+		v.Checks = append(v.Checks, verifyCheck{
+			"stored request", webhook.OutcomeNote,
+			"auth type " + auth.Type + " proves a request by a credential, which no topic holds: it cannot be verified again. It was proven when it was received",
+		})
 		auth = webhook.Config{Type: "none"}
 	} else {
 		for _, check := range webhook.Explain(auth, s.request) {
@@ -162,15 +167,18 @@ func judge(cfg *config.Config, source *app.CompiledSource, s *savedRequest) verd
 	}
 	verifier, err := webhook.New(auth)
 	if err != nil {
-		return v
+		return v, fmt.Errorf("verify: %w", err)
 	}
 	proven, err := webhook.Verify(verifier, s.request)
-	if err != nil {
-		return v
+	if v.Accepted = err == nil; !v.Accepted {
+		return v, nil // the checks say why
 	}
-	v.Accepted = true
-	v.normalize(cfg, normalize.Normalize(&source.Ingest.Normalize, proven, s.rawID))
-	return v
+	out, err := normalize.Normalize(ctx, &source.Ingest.Normalize, proven, s.rawID)
+	if err != nil {
+		return v, fmt.Errorf("verify: %w", err)
+	}
+	v.normalize(cfg, out)
+	return v, nil
 }
 
 // credentialAlone reports the auth types whose proof is a secret that comes with

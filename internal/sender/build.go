@@ -2,6 +2,7 @@ package sender
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,12 +35,12 @@ type Builder struct {
 }
 
 // Build makes one webhook of a sample, a new event each time.
-func (b *Builder) Build(t *Target, s provider.Sample) (*Webhook, error) {
-	return b.BuildBody(t, s, []byte(b.fill(s.Body)))
+func (b *Builder) Build(ctx context.Context, t *Target, s provider.Sample) (*Webhook, error) {
+	return b.BuildBody(ctx, t, s, []byte(b.fill(s.Body)))
 }
 
 // BuildBody makes one webhook with this body, as it is.
-func (b *Builder) BuildBody(t *Target, s provider.Sample, body []byte) (*Webhook, error) {
+func (b *Builder) BuildBody(ctx context.Context, t *Target, s provider.Sample, body []byte) (*Webhook, error) {
 	now := b.Now()
 	bare := b.request(t, body, now)
 	signed, err := sign(t, bare, now, now)
@@ -47,7 +48,7 @@ func (b *Builder) BuildBody(t *Target, s provider.Sample, body []byte) (*Webhook
 		return nil, err
 	}
 	w := &Webhook{Target: t, Sample: s, Variant: b.Variant}
-	if err := b.predict(w, signed); err != nil {
+	if err := b.predict(ctx, w, signed); err != nil {
 		return nil, err
 	}
 	switch b.Variant {
@@ -119,7 +120,7 @@ func currentSecret(c webhook.Config, now time.Time) (webhook.Secret, error) {
 
 // predict takes a properly signed request through the receiver's own path. The
 // time of receipt and the raw id take no part in ids, topics and keys.
-func (b *Builder) predict(w *Webhook, signed webhook.Request) error {
+func (b *Builder) predict(ctx context.Context, w *Webhook, signed webhook.Request) error {
 	t := w.Target
 	verifier, err := webhook.New(t.Auth)
 	if err != nil {
@@ -129,7 +130,10 @@ func (b *Builder) predict(w *Webhook, signed webhook.Request) error {
 	if err != nil {
 		return fmt.Errorf("sender: source %s: its own signature does not hold: %w", t.Source.Name, err)
 	}
-	out := normalize.Normalize(t.Source, v, "predicted")
+	out, err := normalize.Normalize(ctx, t.Source, v, "predicted")
+	if err != nil {
+		return fmt.Errorf("sender: source %s: %w", t.Source.Name, err)
+	}
 	for i := range out.Events {
 		e := &out.Events[i].Event
 		w.Events = append(w.Events, Expected{

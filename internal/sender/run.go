@@ -42,7 +42,7 @@ func (r *Runner) Run(ctx context.Context, p Plan, report func(Result) error) err
 	defer pace.stop()
 	for range max(p.Count, 1) {
 		for _, s := range p.Steps {
-			w, err := r.build(s)
+			w, err := r.build(ctx, s)
 			if err != nil {
 				return err
 			}
@@ -55,11 +55,11 @@ func (r *Runner) Run(ctx context.Context, p Plan, report func(Result) error) err
 }
 
 // build makes the webhook of a step.
-func (r *Runner) build(s Step) (*Webhook, error) {
+func (r *Runner) build(ctx context.Context, s Step) (*Webhook, error) {
 	if s.Body != nil {
-		return r.Builder.BuildBody(s.Target, s.Sample, s.Body)
+		return r.Builder.BuildBody(ctx, s.Target, s.Sample, s.Body)
 	}
-	return r.Builder.Build(s.Target, s.Sample)
+	return r.Builder.Build(ctx, s.Target, s.Sample)
 }
 
 // copies sends one webhook and its duplicates.
