@@ -71,10 +71,11 @@ func TestExamplesLoad(t *testing.T) {
 	}
 }
 
-// load loads one example; every file and variable it names holds a secret.
+// load loads one example; every file and variable it names holds a secret, which
+// fits every auth type: base64 without padding.
 func load(t *testing.T, example string) {
 	t.Helper()
-	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("an example's secret of 32 bytes."))
+	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("an example's secret of 33 letters"))
 	cfg, err := config.Load(config.Options{
 		File: "config.yaml", Env: []string{"BASIC_PASSWORD=" + secret},
 		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(),

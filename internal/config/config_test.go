@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,20 @@ sources:
 	}
 	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A source that waits for its new secret stops no other.
+func TestEndedSecretsOfOneSourceAreANotice(t *testing.T) {
+	cfg := mustLoad(t, `
+sources:
+  - {name: a, provider: cmcom, auth: {type: none}}
+  - {name: b, provider: cmcom, auth: {type: bearer, secrets: [{value: 0123456789abcdef, not_after: 2020-01-01T00:00:00Z}]}}
+`)
+	if !slices.ContainsFunc(cfg.Notices, func(s string) bool {
+		return strings.HasPrefix(s, "config.yaml:4:53: sources[1].auth.secrets: every secret has ended")
+	}) || len(cfg.Sources) != 2 {
+		t.Errorf("%d sources, notices %q", len(cfg.Sources), cfg.Notices)
 	}
 }
 

@@ -55,9 +55,12 @@ func (o *overlay) apply(root *node, vars variables, referenced map[string]bool) 
 	}
 }
 
+// FileVariable names the file to read where Options.File does not.
+const FileVariable = EnvPrefix + "CONFIG"
+
 // reserved reports whether the name means something else than a key.
 func reserved(name string) bool {
-	return name == EnvPrefix+"CONFIG" || strings.HasPrefix(name, EnvPrefix+"TEST_")
+	return name == FileVariable || strings.HasPrefix(name, EnvPrefix+"TEST_")
 }
 
 func isServiceLink(rest, value string) bool {
@@ -150,7 +153,10 @@ func (o *overlay) unknown(name string) {
 		near = strings.Replace(near, "_N", index, 1)
 	}
 	hint := "variables are named after the path of their key, e.g. POSTRIDER_KAFKA_BROKERS or POSTRIDER_SOURCES_0_NAME"
-	if near != "" && !strings.Contains(near, "_N_") {
+	switch {
+	case near == name:
+		hint = "its index is too large: the items of a list count from 0, without gaps, in at most 3 digits"
+	case near != "" && !strings.Contains(near, "_N_"):
 		hint = "did you mean " + near + "?"
 	}
 	o.problems.Add("", "environment "+name, "no key has this variable", hint)

@@ -2,7 +2,9 @@ package config_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net/netip"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -234,5 +236,43 @@ func TestVariablesTheFileRefersToNeedNotBeKeys(t *testing.T) {
 	cfg := mustLoad(t, "kafka: {client_id: '${POSTRIDER_OWN_NAME}'}", "POSTRIDER_OWN_NAME=x")
 	if got := cfg.Kafka.ClientID; got != "x" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestAnIndexThatIsTooLargeIsSaidSo(t *testing.T) {
+	for name, want := range map[string]string{
+		"POSTRIDER_SOURCES_999999999_NAME":            "index is too large",
+		"POSTRIDER_SOURCES_0_AUTH_SECRETS_1234_VALUE": "index is too large",
+		"POSTRIDER_SOURCES_999_NAME":                  "leaves a gap",
+		"POSTRIDER_SOURCES_999999999_NAMES":           "did you mean POSTRIDER_SOURCES_999999999_NAME?",
+	} {
+		_, err := config.Load(config.Options{Env: []string{name + "=x"}, ReadFile: func(string) ([]byte, error) { return nil, fs.ErrNotExist }})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "mean "+name+"?") {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+	}
+}
+
+func TestTheEnvironmentNamesTheFile(t *testing.T) {
+	read := func(name string) ([]byte, error) {
+		switch filepath.Base(name) {
+		case "config.yaml", "other.yaml", "named.yaml":
+			return []byte("kafka: {client_id: " + filepath.Base(name) + "}"), nil
+		}
+		return nil, fs.ErrNotExist
+	}
+	for _, c := range []struct{ file, env, want string }{
+		{"", "", "config.yaml"},
+		{"", "other.yaml", "other.yaml"},
+		{"named.yaml", "other.yaml", "named.yaml"},
+	} {
+		cfg, err := config.Load(config.Options{File: c.file, Env: []string{"POSTRIDER_CONFIG=" + c.env}, ReadFile: read})
+		if err != nil || cfg.Kafka.ClientID != c.want || cfg.File != c.want {
+			t.Errorf("%+v: got %+v, %v", c, cfg, err)
+		}
+	}
+	_, err := config.Load(config.Options{Env: []string{"POSTRIDER_CONFIG=none.yaml"}, ReadFile: read})
+	if err == nil || !strings.Contains(err.Error(), "none.yaml") || !strings.Contains(err.Error(), "POSTRIDER_CONFIG") {
+		t.Errorf("a named file that is missing: got %v", err)
 	}
 }

@@ -19,8 +19,9 @@ const DefaultFile = "config.yaml"
 
 // Options says where the configuration comes from and what it may name.
 type Options struct {
-	// File is the file to read. "" reads DefaultFile from the working directory
-	// if it is there; a file that is named has to exist.
+	// File is the file to read. "" reads the one that the variable POSTRIDER_CONFIG
+	// names or, without that, DefaultFile from the working directory if it is
+	// there; a file that is named has to exist.
 	File string
 	// Env is the environment, as os.Environ gives it.
 	Env []string
@@ -44,7 +45,7 @@ type Options struct {
 // with every problem there is; no secret is in it. The environment overrides
 // the file, the file overrides Default.
 func Load(o Options) (*Config, error) {
-	l := &loader{Options: o, problems: &Problems{}, cfg: Default()}
+	l := &loader{Options: o, problems: &Problems{}, cfg: Default(), vars: newVariables(o.Env)}
 	root, err := l.tree()
 	if err != nil {
 		return nil, err
@@ -70,6 +71,7 @@ type loader struct {
 
 	problems *Problems
 	cfg      *Config
+	vars     variables
 	failed   map[string]bool
 }
 
@@ -79,18 +81,21 @@ func (l *loader) tree() (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	vars := newVariables(l.Env)
 	referenced := map[string]bool{}
 	root.references(referenced)
-	(&overlay{problems: l.problems}).apply(root, vars, referenced)
-	root.expand("", vars, l.problems)
+	(&overlay{problems: l.problems}).apply(root, l.vars, referenced)
+	root.expand("", l.vars, l.problems)
 	return root, nil
 }
 
 // file reads the tree of the file, or an empty one if there is no file.
 func (l *loader) file() (*node, error) {
-	name := l.File
-	if name == "" {
+	name, hint := l.File, ""
+	if named := l.vars[FileVariable]; name == "" && named != "" {
+		name, hint = named, "the variable "+FileVariable+" names it"
+	}
+	required := name != ""
+	if !required {
 		name = DefaultFile
 	}
 	path, err := filepath.Abs(name)
@@ -99,11 +104,11 @@ func (l *loader) file() (*node, error) {
 	}
 	l.cfg.Dir = filepath.Dir(path)
 	data, err := l.read(path)
-	if l.File == "" && errors.Is(err, fs.ErrNotExist) {
+	if !required && errors.Is(err, fs.ErrNotExist) {
 		return &node{kind: kindGroup}, nil
 	}
 	if err != nil {
-		l.problems.Add("", name, "cannot read the configuration file: "+plainError(err), "")
+		l.problems.Add("", name, "cannot read the configuration file: "+plainError(err), hint)
 		return nil, l.problems
 	}
 	l.cfg.File = name

@@ -182,6 +182,8 @@ func keysHint(own []string) string {
 	return "its keys are secrets, " + strings.Join(own, ", ")
 }
 
+// secrets checks the secrets of a source. Where all have ended, that is said and
+// no problem: one source that waits for its new secret stops no other.
 func (v *validator) secrets(path string, a *Auth) {
 	ids := map[string]int{}
 	live := 0
@@ -200,7 +202,7 @@ func (v *validator) secrets(path string, a *Auth) {
 		live++
 	}
 	if live == 0 {
-		v.bad(path+".secrets", "every secret has ended: no request could be proven", "add one without not_after, or with a later one")
+		v.cfg.notice(path+".secrets", "every secret has ended: every request to this source is refused until one is added that lasts")
 	}
 }
 
@@ -245,7 +247,7 @@ func (v *validator) secret(at, authType string, k *KeySecret) {
 		v.bad(place, "the secret is missing", "give "+key+" or "+fileKey)
 	case value == "":
 	case authType == "token" && len(value) < leastToken:
-		v.bad(place, fmt.Sprintf("the token is shorter than %d bytes", leastToken), "make one with: openssl rand -hex 24")
+		v.bad(place, fmt.Sprintf("the token is shorter than %d bytes", leastToken), "make one with: openssl rand -hex 16")
 	case len(value) < leastSecret:
 		v.cfg.notice(place, fmt.Sprintf("the secret is shorter than %d bytes", leastSecret))
 	}
