@@ -70,7 +70,7 @@ func benchmark(ctx context.Context, o options, args []string, out, progress io.W
 		return fmt.Errorf("bench: temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := &report{Command: strings.TrimSpace("go run ./internal/bench " + strings.Join(args, " ")), Commit: commit(ctx), Machine: thisMachine(o.dir)}
+	r := &report{Command: strings.TrimSpace("go run ./internal/bench " + strings.Join(args, " ")), Commit: o.version(ctx), Machine: thisMachine(o.dir)}
 	r.Notes = notes(o, r.Machine)
 	if r.Measurements, err = measureAll(ctx, o, dir, progress); err != nil {
 		return err
@@ -123,6 +123,14 @@ func randomHex() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
+}
+
+// version says what is measured: this checkout, or a binary of whatever origin.
+func (o options) version(ctx context.Context) string {
+	if o.binary != "" {
+		return "that of " + o.binary
+	}
+	return commit(ctx)
 }
 
 // commit names the checkout, "unknown" outside of one.
