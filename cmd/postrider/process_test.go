@@ -99,6 +99,15 @@ type processes map[string]*process
 
 type processesKey struct{}
 
+// running are the script's processes.
+func running(ts *testscript.TestScript) processes {
+	all, ok := ts.Value(processesKey{}).(processes)
+	if !ok {
+		ts.Fatalf("setupScript was not called")
+	}
+	return all
+}
+
 // cmdServe starts the receiver.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
@@ -111,7 +120,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	p, err := startServe(ts.MkAbs("."), name, scriptEnv(ts), args)
 	if p != nil {
 		ts.Defer(p.kill)
-		ts.Value(processesKey{}).(processes)[name] = p
+		running(ts)[name] = p
 	}
 	if err != nil {
 		ts.Fatalf("%v\n%s", err, ts.ReadFile(name+".err"))
@@ -152,7 +161,11 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	for word := range strings.SplitSeq(args[0], ",") {
 		signals = append(signals, known[word])
 	}
-	exit, err := ts.Value(processesKey{}).(processes)[name].signal(signals...)
+	p := running(ts)[name]
+	if p == nil {
+		ts.Fatalf("no process %s was started", name)
+	}
+	exit, err := p.signal(signals...)
 	ts.Check(err)
 	if exit != 0 && signals[0] != syscall.SIGKILL {
 		ts.Fatalf("%s: exit code %d\n%s", name, exit, ts.ReadFile(name+".err"))

@@ -119,17 +119,27 @@ func parseRequest(text []byte) (*savedRequest, error) {
 	}
 	s := &savedRequest{request: webhook.Request{Method: http.MethodPost, Body: body}}
 	first, rest, _ := bytes.Cut(head, []byte("\n"))
-	if fields := strings.Fields(string(first)); len(fields) >= 2 && !strings.Contains(fields[0], ":") {
-		s.request.Method, s.target = fields[0], fields[1]
+	if method, target, ok := requestLine(string(first)); ok {
+		s.request.Method, s.target = method, target
 		head = rest
 	}
 	lines := textproto.NewReader(bufio.NewReader(io.MultiReader(bytes.NewReader(head), strings.NewReader("\n\n"))))
 	h, err := lines.ReadMIMEHeader()
 	if err != nil {
-		return nil, fmt.Errorf("the lines before the first empty one are no headers: %w", err)
+		return nil, errors.New("the lines before the first empty one are no headers, each \"Name: value\"") // err quotes one, which may be a credential
 	}
 	s.request.Header = http.Header(h)
 	return s, nil
+}
+
+// requestLine reads "POST /v1/webhooks/shop HTTP/1.1"; the version may be missing.
+func requestLine(line string) (method, target string, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 2 || strings.Contains(fields[0], ":") {
+		return "", "", false
+	}
+	ok = strings.HasPrefix(fields[1], "/") || strings.HasPrefix(fields[1], "http")
+	return fields[0], fields[1], ok
 }
 
 // cutHead splits at the first empty line.

@@ -115,13 +115,28 @@ func (r *Result) Problem() string {
 	case w.Variant != Genuine:
 		return ""
 	case r.Status != http.StatusOK:
-		return "not accepted"
+		return meaning(r.Status)
 	case len(w.DeadLetters) > 0:
 		return "dead letter"
 	case r.Sought && !r.found():
 		return "not found"
 	}
 	return ""
+}
+
+// meaning says what a status other than 200 tells about a genuine webhook.
+func meaning(status int) string {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "refused: is the secret there the same as here?"
+	case http.StatusNotFound:
+		return "not accepted: there is no such source there"
+	case http.StatusRequestEntityTooLarge:
+		return "not accepted: too large"
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return "not now: the receiver is busy or has no Kafka"
+	}
+	return "not accepted"
 }
 
 // found reports whether every expected event was found.
