@@ -33,9 +33,9 @@ func RecipientHash(pepper []byte, address string) string {
 //     that holds an @ is replaced as a whole.
 //   - raw is left out, since an item nobody knows may hold an address anywhere.
 //
-// It leaves alone: the sender, addresses of other people, and the request
-// itself, which the raw topic (named by raw_id) and dead letters hold as
-// received. Without a pepper, hash mode only takes out: "[recipient]" stands in
+// It leaves alone: the sender, addresses of other people, and the body and
+// headers of the request, which the raw topic (named by raw_id) and dead letters
+// hold as received; what becomes of its query is said at storedQuery. Without a pepper, hash mode only takes out: "[recipient]" stands in
 // the address's place.
 func protectRecipient(e *event.Event, s *Source) {
 	if len(s.Pepper) > 0 && e.Recipient != "" {
