@@ -36,6 +36,7 @@ func (c *cli) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	app.TuneCollector(c.getenv)
 	log, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
 	if err != nil {
 		return err

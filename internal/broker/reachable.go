@@ -6,18 +6,23 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/segmentio/kafka-go"
 )
 
-// Unreachable reports whether err says that no broker answered, which may pass
-// by itself: connection refused, no route, unknown host, time-out, connection
-// closed. A broker that answered and refused (TLS, SASL, authorization, topic
+// Unreachable reports whether err says that the cluster is not there yet, which
+// may pass by itself: connection refused, no route, unknown host, time-out,
+// connection closed, or a broker that is still starting (no leader, coordinator
+// loading). A broker that answered and refused (TLS, SASL, authorization, topic
 // settings) is not unreachable: somebody has to change something.
 func Unreachable(err error) bool {
 	if err == nil || tlsHint(err) != "" {
 		return false
 	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) || staleConnection(err) {
+	if code, ok := codeOf(err); ok {
+		return kafka.Error(code).Temporary()
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok || staleConnection(err) {
 		return true
 	}
 	for _, passing := range []error{
