@@ -247,7 +247,7 @@ func intParser(path string) func(string) (int, error) {
 			if err == nil && n > math.MaxInt32 {
 				err = errors.New("the size is too large: the most here is just under 2GiB")
 			}
-			return int(n), err //nolint:gosec // bounded above
+			return int(n), err
 		}
 	}
 	return parseInt

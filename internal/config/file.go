@@ -107,6 +107,21 @@ func (r *reader) node(y ast.Node, path string, depth int) *node {
 		for i, item := range v.Values {
 			n.items = append(n.items, r.item(item, indexPath(path, i), depth+1))
 		}
+		return n
+	case *ast.AnchorNode, *ast.AliasNode:
+		return r.refuse(n, path, "anchors and aliases (& and *) are not supported", "write the value out, or quote it if it is text")
+	case *ast.TagNode:
+		return r.refuse(n, path, "tags (!) are not supported", "quote the value if it is text")
+	}
+	if !n.scalar(y) {
+		return r.refuse(n, path, "this kind of YAML is not supported here", "")
+	}
+	return n
+}
+
+// scalar makes n what a YAML scalar says; false if y is none.
+func (n *node) scalar(y ast.Node) bool {
+	switch v := y.(type) {
 	case *ast.NullNode:
 		n.kind = kindNull
 	case *ast.StringNode:
@@ -117,14 +132,10 @@ func (r *reader) node(y ast.Node, path string, depth int) *node {
 		n.kind, n.text = kindBool, v.GetToken().Value
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
 		n.kind, n.text = kindNumber, y.GetToken().Value
-	case *ast.AnchorNode, *ast.AliasNode:
-		return r.refuse(n, path, "anchors and aliases (& and *) are not supported", "write the value out, or quote it if it is text")
-	case *ast.TagNode:
-		return r.refuse(n, path, "tags (!) are not supported", "quote the value if it is text")
 	default:
-		return r.refuse(n, path, "this kind of YAML is not supported here", "")
+		return false
 	}
-	return n
+	return true
 }
 
 // item converts one item of a list. In [kafka:9092] the parser sees a mapping;
