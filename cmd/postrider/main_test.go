@@ -52,6 +52,7 @@ func runTests(m *testing.M) int {
 //	signal SIGNALS [NAME] send signals (TERM, INT, KILL) in one instant, and wait
 //	same FILE WANT        compare after replacing what differs from run to run
 //	secrets FILE...       check that no generated secret is in the files
+//	private FILE          check that only its owner may read the file
 //	hold ADDRESS          take a port
 //
 // and the variables $SERVER, $ADMIN and $KAFKA, three free addresses.
@@ -70,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"signal":  cmdSignal,
 			"same":    cmdSame,
 			"secrets": cmdSecrets,
+			"private": cmdPrivate,
 			"hold":    cmdHold,
 		},
 	})
@@ -106,6 +108,18 @@ func cmdSame(ts *testscript.TestScript, neg bool, args []string) {
 	got, want := normalise(ts.ReadFile(args[0])), normalise(ts.ReadFile(args[1]))
 	if got != want {
 		ts.Fatalf("%s is not as %s, after normalising:\n--- got\n%s\n--- want\n%s", args[0], args[1], got, want)
+	}
+}
+
+// cmdPrivate checks a file's permissions.
+func cmdPrivate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: private FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		ts.Fatalf("%s has mode %o, want 600", args[0], mode)
 	}
 }
 

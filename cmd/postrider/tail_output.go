@@ -18,12 +18,17 @@ type tailOutput struct {
 	cli             *cli
 	table           *table
 	raw, deadletter string
+	clock           string // layout of the first column
 }
 
 func newTailOutput(c *cli, cfg *config.Config) *tailOutput {
-	t := newTable(c, column{title: "TIME", width: 24}, column{title: "RECORD", width: 28}, column{title: "SOURCE", width: 8},
+	clock := "2006-01-02T15:04:05.000Z"
+	if terminal(c.out) {
+		clock = "15:04:05.000" // UTC, too; width is dear
+	}
+	t := newTable(c, column{title: "TIME", width: len(clock)}, column{title: "RECORD", width: 28}, column{title: "SOURCE", width: 8},
 		column{title: "TYPE", width: 18}, column{title: "RECIPIENT", width: 21}, column{title: "ID", width: 32}, column{title: "DETAIL"})
-	return &tailOutput{cli: c, table: t, raw: cfg.Kafka.Topics.Raw(), deadletter: cfg.Kafka.Topics.Deadletter()}
+	return &tailOutput{cli: c, table: t, raw: cfg.Kafka.Topics.Raw(), deadletter: cfg.Kafka.Topics.Deadletter(), clock: clock}
 }
 
 // message writes one record.
@@ -42,7 +47,7 @@ func (o *tailOutput) message(m *broker.Message) error {
 // row writes one line of the table.
 func (o *tailOutput) row(m *broker.Message, special bool) error {
 	place := fmt.Sprintf("%s[%d]@%d", m.Topic, m.Partition, m.Offset)
-	cells := []cell{{m.Time.UTC().Format("2006-01-02T15:04:05.000Z"), o.cli.style.dim}, plain(place), plain(headerOf(m, "source"))}
+	cells := []cell{{m.Time.UTC().Format(o.clock), o.cli.style.dim}, plain(place), plain(headerOf(m, "source"))}
 	if special {
 		return o.table.row(append(cells, o.special(m)...)...)
 	}
