@@ -73,8 +73,9 @@ var table = []row{
 		folder: "internal/normalize",
 		own:    []string{"internal/provider", "internal/jsondoc", "pkg/event", "pkg/webhook"},
 		pure:   true,
-		// The type of a request's headers, and what a parser that panicked leaves.
-		except: []string{"net/http", "runtime", "runtime/debug"},
+		// The caller's wish to stop, the type of a request's headers, and what a
+		// parser that panicked leaves.
+		except: []string{"context", "net/http", "runtime", "runtime/debug"},
 	},
 
 	// Kafka.
@@ -82,7 +83,8 @@ var table = []row{
 	{
 		folder: "internal/broker/embedded",
 		own:    []string{"internal/broker"},
-		others: []string{kafkaGo, "github.com/twmb/franz-go/pkg/kfake", zap},
+		// kerr and kmsg are the error and request types of kfake's interceptors.
+		others: []string{kafkaGo, "github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kmsg", zap},
 	},
 
 	// The process.
@@ -94,7 +96,7 @@ var table = []row{
 		own: []string{
 			"internal/broker", "internal/metrics", "internal/normalize", "internal/provider", "pkg/event", "pkg/webhook",
 		},
-		others: []string{echo, "golang.org/x/net/netutil", prometheus, uuid, zap},
+		others: []string{echo, "golang.org/x/net/netutil", "golang.org/x/sync/semaphore", zap},
 	},
 	{
 		folder: "internal/sender",
