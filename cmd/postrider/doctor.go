@@ -22,8 +22,9 @@ func newDoctor(c *cli) *cobra.Command {
 		Long: `Examine the installation: the configuration, whether the receiver runs, its
 ports, the brokers, the topics and their settings, each source's secrets and the
 address to paste into its provider's dashboard, the clock and the disk. Each line
-is ok, note, warn or fail, with what to do about it. Nothing is changed. Exit code
-1 if something fails.
+is ok, note, warn or fail, with what to do about it. Nothing is changed; beside the
+brokers and the receiver only server.public_url is asked, once. Exit code 1 if
+something fails.
 
 An address that carries a token is shown whole; --hide-tokens makes the output
 fit to be shown to others.`,
