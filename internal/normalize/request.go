@@ -31,64 +31,118 @@ func RawKey(s *Source, rawID string) string { return s.Name + "/" + rawID }
 // method, content-type, remote-address, received_at (RFC 3339, milliseconds),
 // mapper-version, auth and key-id (how it was proven), query (the allow-listed
 // parameters, URL-encoded; see storedQuery), then the request's own headers (see
-// requestHeaders), each as "http-" and its name in lower case. What is not known is left out.
+// eachHeader), each as "http-" and its name in lower case. What is not known is
+// left out.
 func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
 	r := v.Request()
-	h := make(headerList, 0, 12+len(r.Header))
-	h.add("provider", s.Provider)
-	h.add("source", s.Name)
-	h.add("id", rawID)
-	h.add("method", r.Method)
+	h := headerList{list: make([]event.Header, 0, 11+len(r.Header)), buf: make([]byte, 0, rawHeaderBytes)}
+	h.text("provider", s.Provider)
+	h.text("source", s.Name)
+	h.text("id", rawID)
+	h.text("method", r.Method)
 	if contentType := r.Header.Get("Content-Type"); !v.Redacts(contentType) {
-		h.add("content-type", contentType)
+		h.text("content-type", contentType)
 	}
 	if r.RemoteAddr.IsValid() {
-		h.add("remote-address", r.RemoteAddr.String())
+		h.add("remote-address", r.RemoteAddr.AppendTo(h.buf))
 	}
-	h.add("received_at", event.NewTime(r.ReceivedAt, 3).String())
-	h.add("mapper-version", strconv.Itoa(s.Mapper))
-	h.add("auth", v.Proof().Scheme)
-	h.add("key-id", v.Proof().KeyID)
-	h.add("query", storedQuery(s, v).Encode())
-	for _, own := range requestHeaders(s, v) {
-		h = append(h, event.Header{Key: "http-" + strings.ToLower(own.Key), Value: own.Value})
+	h.add("received_at", event.NewTime(r.ReceivedAt, 3).Append(h.buf))
+	h.add("mapper-version", strconv.AppendInt(h.buf, int64(s.Mapper), 10))
+	h.text("auth", v.Proof().Scheme)
+	h.text("key-id", v.Proof().KeyID)
+	if len(r.Query) > 0 {
+		h.text("query", storedQuery(s, v).Encode())
 	}
-	return Record{Key: RawKey(s, rawID), Headers: h, Value: r.Body}
+	eachHeader(s, v, func(name, value string) { h.text(httpHeader(name), value) })
+	return Record{Key: RawKey(s, rawID), Headers: h.list, Value: r.Body}
 }
 
-type headerList []event.Header
+// rawHeaderBytes holds the values of a usual request's raw headers.
+const rawHeaderBytes = 512
 
-func (l *headerList) add(key, value string) {
-	if value != "" {
-		*l = append(*l, event.Header{Key: key, Value: []byte(value)})
+// httpHeader is the name under which a request's own header is kept. Those that
+// nearly every request has are spelled out: names are most of what a raw record
+// would allocate.
+func httpHeader(name string) string {
+	switch name {
+	case "Accept":
+		return "http-accept"
+	case "Accept-Encoding":
+		return "http-accept-encoding"
+	case "Connection":
+		return "http-connection"
+	case "Content-Length":
+		return "http-content-length"
+	case "Content-Type":
+		return "http-content-type"
+	case "User-Agent":
+		return "http-user-agent"
+	case "X-Forwarded-For":
+		return "http-x-forwarded-for"
+	case "X-Forwarded-Proto":
+		return "http-x-forwarded-proto"
+	case "X-Webhook-Id":
+		return "http-x-webhook-id"
+	case "X-Webhook-Signature":
+		return "http-x-webhook-signature"
+	case "X-Webhook-Timestamp":
+		return "http-x-webhook-timestamp"
 	}
+	return "http-" + strings.ToLower(name)
 }
 
-// requestHeaders returns the headers of a request that may be stored, sorted by
-// name, one entry a value, 32 KiB at most. Left out are credentials
+// headerList builds record headers whose values lie one behind the other in buf.
+// A value stays valid when buf grows: it keeps the old array.
+type headerList struct {
+	list []event.Header
+	buf  []byte
+}
+
+// add takes grown, which is buf with a value appended. An empty value is left out.
+func (l *headerList) add(key string, grown []byte) {
+	if value := grown[len(l.buf):len(grown):len(grown)]; len(value) > 0 {
+		l.list = append(l.list, event.Header{Key: key, Value: value})
+	}
+	l.buf = grown
+}
+
+func (l *headerList) text(key, value string) { l.add(key, append(l.buf, value...)) }
+
+// requestHeaders returns the headers of a request that may be stored; see
+// eachHeader.
+func requestHeaders(s *Source, v webhook.Verified) []event.Header {
+	var kept []event.Header
+	eachHeader(s, v, func(name, value string) {
+		kept = append(kept, event.Header{Key: name, Value: []byte(value)})
+	})
+	return kept
+}
+
+// eachHeader calls keep for the headers of a request that may be stored, sorted
+// by name, one call a value, 32 KiB at most. Left out are credentials
 // (Authorization, Proxy-Authorization, cookies, API keys), the headers that the
 // source calls secret, those in which proxies repeat the address that was called,
 // since a token may be part of it, and any other that repeats a credential of the
 // request. Signature headers stay: they prove the body.
-func requestHeaders(s *Source, v webhook.Verified) []event.Header {
+func eachHeader(s *Source, v webhook.Verified, keep func(name, value string)) {
 	h := v.Request().Header
-	names := make([]string, 0, len(h))
+	var room [16]string
+	names := room[:0]
 	for name := range h {
 		if !isSecretHeader(name, s.SecretHeaders) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	kept, left := make([]event.Header, 0, len(names)), maxHeaders
+	left := maxHeaders
 	for _, name := range names {
 		for _, value := range h[name] {
 			if size := len(name) + len(value); size <= left && !v.Redacts(value) {
-				kept = append(kept, event.Header{Key: name, Value: []byte(value)})
+				keep(name, value)
 				left -= size
 			}
 		}
 	}
-	return kept
 }
 
 // isSecretHeader reports the headers that are never stored.
