@@ -23,7 +23,9 @@ func TestUnreachableIsWhatMayPassByItself(t *testing.T) {
 		}
 	}
 	for _, err := range []error{
-		nil, errors.New("anything else"), x509.UnknownAuthorityError{}, kafka.SASLAuthenticationFailed,
+		nil, errors.New("anything else"),
+		x509.UnknownAuthorityError{},
+		kafka.SASLAuthenticationFailed,
 		kafka.TopicAuthorizationFailed, kafka.PolicyViolation, kafka.InvalidReplicationFactor,
 	} {
 		if Unreachable(err) {

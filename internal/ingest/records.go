@@ -50,6 +50,9 @@ func (p *Pipeline) newBatch(ctx context.Context, src *Source, v webhook.Verified
 	if err != nil {
 		return nil, err
 	}
+	if out.DuplicateNames > 0 {
+		src.Metrics.DuplicateNames(out.DuplicateNames)
+	}
 	b := &batch{id: id, src: src, verified: v, events: out.Events, dead: out.DeadLetters}
 	if len(out.Events)+len(out.DeadLetters) == 0 {
 		return b, nil

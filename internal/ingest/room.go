@@ -5,9 +5,11 @@ import (
 	"context"
 )
 
-// Costs of a batch in memory: what an item becomes beyond its own bytes, and the
-// most items a body is read for. Batches below smallBatch never wait.
+// Costs of a batch in memory: what a byte becomes (a body of many small members
+// is the dearest), what an item becomes beyond its own bytes, and the most items
+// a body is read for. Batches below smallBatch never wait.
 const (
+	byteCost   = 8
 	itemCost   = 2 << 10
 	mostItems  = 10_000
 	smallBatch = 64 << 10
@@ -20,7 +22,7 @@ func batchCost(body []byte) int64 {
 	if first := bytes.TrimLeft(body, "\xef\xbb\xbf \t\r\n"); len(first) == 0 || first[0] != '[' {
 		items = 1
 	}
-	return int64(2*len(body) + items*itemCost)
+	return int64(byteCost*len(body) + items*itemCost)
 }
 
 // makeRoom waits until a large batch's memory is free, at most until the

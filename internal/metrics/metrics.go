@@ -24,6 +24,7 @@ type Metrics struct {
 	authKeys     *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
 	dropped      *prometheus.CounterVec
+	duplicates   *prometheus.CounterVec
 	bodyBytes    *prometheus.HistogramVec
 	publish      *prometheus.HistogramVec
 	eventToAck   *prometheus.HistogramVec
@@ -75,6 +76,8 @@ func (m *Metrics) buildRequestMetrics() {
 		[]string{"source", "provider", "reason", "stage"})
 	m.dropped = prometheus.NewCounterVec(counter("raw_omitted_total", "Requests published without their raw copy because it is over the raw topic's limit."),
 		[]string{"source"})
+	m.duplicates = prometheus.NewCounterVec(counter("json_duplicate_names_total", "Members of JSON objects that a later one of the same name hid."),
+		[]string{"source"})
 	m.bodyBytes = prometheus.NewHistogramVec(histogram("request_body_bytes", "Size of request bodies after inflating.", sizeBuckets),
 		[]string{"source"})
 	m.publish = prometheus.NewHistogramVec(histogram("publish_seconds", "From the normalized request to the acknowledgement of all its records.", latencyBuckets),
@@ -82,7 +85,7 @@ func (m *Metrics) buildRequestMetrics() {
 	m.eventToAck = prometheus.NewHistogramVec(histogram("event_to_ack_seconds", "From the event's own time (the provider's clock) to its acknowledgement.", ageBuckets),
 		[]string{"source"})
 	m.inFlight = prometheus.NewGauge(gauge("requests_in_flight", "Webhook requests in progress."))
-	m.registry.MustRegister(m.requests, m.events, m.authFailures, m.authKeys, m.deadLetters, m.dropped,
+	m.registry.MustRegister(m.requests, m.events, m.authFailures, m.authKeys, m.deadLetters, m.dropped, m.duplicates,
 		m.bodyBytes, m.publish, m.eventToAck, m.inFlight)
 }
 
@@ -211,6 +214,10 @@ func (s *Source) Acked(took time.Duration) { s.publish.Observe(took.Seconds()) }
 func (s *Source) DeadLettered(reason, stage string) {
 	s.m.deadLetters.WithLabelValues(s.name, s.provider, reason, stage).Inc()
 }
+
+// DuplicateNames counts members of JSON objects that were hidden by a later one
+// of the same name.
+func (s *Source) DuplicateNames(n int) { s.m.duplicates.WithLabelValues(s.name).Add(float64(n)) }
 
 // RawOmitted counts a request whose raw copy was over the limit.
 func (s *Source) RawOmitted() { s.m.dropped.WithLabelValues(s.name).Inc() }
