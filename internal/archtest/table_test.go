@@ -114,7 +114,7 @@ var table = []row{
 			"internal/app", "internal/broker", "internal/config", "internal/doctor", "internal/normalize", "internal/provider",
 			"internal/provider/all", "internal/sender", "pkg/event", "pkg/webhook", "schemas",
 		},
-		others: []string{cobra, "github.com/schollz/progressbar/v3", uuid, xterm, zap},
+		others: []string{cobra, "github.com/hashicorp/go-retryablehttp", "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},
 
 	// For tests; no program contains them.
