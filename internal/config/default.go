@@ -20,8 +20,8 @@ func Default() *Config {
 				Listen:       "127.0.0.1:9092",
 				Dir:          "data/broker",
 				Sync:         true,
-				MaxBytes:     64 * mebibyte,
-				SegmentBytes: 8 * mebibyte,
+				MaxBytes:     16 * mebibyte,
+				SegmentBytes: 4 * mebibyte,
 			},
 			Topics: defaultTopics(),
 			Publish: Publish{
