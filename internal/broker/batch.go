@@ -205,7 +205,7 @@ func (h *handover) WriteTo(w io.Writer) (int64, error) {
 		return 0, errRevoked
 	}
 	n, err := w.Write(h.data)
-	h.state.Store(copied)
+	h.state.CompareAndSwap(reading, copied)
 	return int64(n), err
 }
 
@@ -213,11 +213,12 @@ func (h *handover) WriteTo(w io.Writer) (int64, error) {
 // WriteTo and never calls it.
 func (h *handover) Read([]byte) (int, error) { return 0, errRevoked }
 
+// open says that nobody took the offer yet, and that it still stands.
+func (h *handover) open() bool { return h.state.Load() == offered }
+
 // revoke ends the loan. taken: the bytes may have been sent; busy: they are
 // being copied right now.
 func (h *handover) revoke() (taken, busy bool) {
-	if h.state.CompareAndSwap(offered, revoked) {
-		return false, false
-	}
-	return true, h.state.Load() == reading
+	state := h.state.Swap(revoked)
+	return state != offered, state == reading
 }

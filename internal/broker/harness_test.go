@@ -128,8 +128,12 @@ func outcome(t testing.TB, err error) error {
 	return pe.Errs[0]
 }
 
-// produced is what a produce request asked for.
+// produced is one batch of a produce request.
 type produced struct {
+	request   int // counts from 1
+	topic     string
+	partition int32
+
 	acks     int16
 	timeout  int32
 	producer int64
@@ -139,7 +143,7 @@ type produced struct {
 	raw      []byte
 }
 
-// watch records every produce request that reaches the broker.
+// watch records the batches of every produce request that reaches the broker.
 func (r *rig) watch() *journal {
 	j := &journal{}
 	r.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -151,16 +155,20 @@ func (r *rig) watch() *journal {
 }
 
 type journal struct {
-	mu   sync.Mutex
-	reqs []produced
+	mu       sync.Mutex
+	requests int
+	reqs     []produced
 }
 
 func (j *journal) add(t testing.TB, req kmsg.Request) {
 	t.Helper()
-	p := parseProduce(t, req)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.reqs = append(j.reqs, p)
+	j.requests++
+	for _, p := range parseProduce(t, req) {
+		p.request = j.requests
+		j.reqs = append(j.reqs, p)
+	}
 }
 
 func (j *journal) all() []produced {
@@ -169,23 +177,32 @@ func (j *journal) all() []produced {
 	return slices.Clone(j.reqs)
 }
 
-func parseProduce(t testing.TB, req kmsg.Request) produced {
+func parseProduce(t testing.TB, req kmsg.Request) []produced {
 	t.Helper()
 	pr, ok := req.(*kmsg.ProduceRequest)
-	if !ok || len(pr.Topics) != 1 || len(pr.Topics[0].Partitions) != 1 {
-		t.Errorf("not a produce request for one partition: %T", req)
-		return produced{}
+	if !ok {
+		t.Errorf("not a produce request: %T", req)
+		return nil
 	}
-	raw := pr.Topics[0].Partitions[0].Records
+	var all []produced
+	for _, topic := range pr.Topics {
+		for _, part := range topic.Partitions {
+			p := parseBatch(t, part.Records)
+			p.acks, p.timeout, p.topic, p.partition = pr.Acks, pr.TimeoutMillis, topic.Topic, part.Partition
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func parseBatch(t testing.TB, raw []byte) produced {
+	t.Helper()
 	var b kmsg.RecordBatch
 	if err := b.ReadFrom(raw); err != nil {
 		t.Errorf("batch: %v", err)
 		return produced{}
 	}
-	p := produced{
-		acks: pr.Acks, timeout: pr.TimeoutMillis,
-		producer: b.ProducerID, epoch: b.ProducerEpoch, sequence: b.FirstSequence, raw: slices.Clone(raw),
-	}
+	p := produced{producer: b.ProducerID, epoch: b.ProducerEpoch, sequence: b.FirstSequence, raw: slices.Clone(raw)}
 	recs, err := kfake.BatchRecords(b)
 	if err != nil {
 		t.Errorf("records: %v", err)

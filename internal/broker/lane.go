@@ -1,6 +1,9 @@
 package broker
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // lane publishes to one partition: a queue, and a goroutine that lives while
 // the queue has something. At most one produce request is in flight, so that
@@ -24,6 +27,10 @@ type lane struct {
 	// doubt: an attempt with this identity has an unknown outcome, and nothing
 	// was accepted since.
 	doubt bool
+	// slow: the last attempt failed or took long.
+	slow  bool
+	seat  *seat       // of the last attempt, if it was answered
+	timer *time.Timer // see ride
 
 	// encoding is held while records' memory is read, and to look at exposed.
 	encoding sync.Mutex

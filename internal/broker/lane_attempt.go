@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
-// answerError is a broker's refusal of a produce request.
+// answerError is a broker's refusal of a batch.
 type answerError struct {
 	code    int16
 	message string // the broker's own words, from produce version 8
@@ -27,15 +28,7 @@ func (e *answerError) Error() string {
 // Unwrap makes errors.Is and errors.As see the code.
 func (e *answerError) Unwrap() error { return kafka.Error(e.code) }
 
-// request is a produce request for one partition, in one allocation. It is not
-// used again: a connection may read it after we stopped waiting.
-type request struct {
-	rawproduce.Request
-	topics     [1]rawproduce.RequestTopic
-	partitions [1]rawproduce.RequestPartition
-}
-
-// requestFor builds the produce request. Acks is -1: every in-sync replica,
+// load is a produce request for one leader. Acks is -1: every in-sync replica,
 // without exception.
 //
 // It is what kafka.Client.RawProduce builds, except for the time the broker may
@@ -43,30 +36,204 @@ type request struct {
 // timeout, or 500 ms, whatever the deadline is. A broker that gives up too
 // early reports failures of records that are replicated a moment later. It is
 // told three quarters of the time we wait.
-func requestFor(l *lane, h *handover, wait time.Duration) *request {
-	r := &request{}
-	r.partitions[0] = rawproduce.RequestPartition{Partition: l.partition, RecordSet: protocol.RawRecordSet{Reader: h}}
-	r.topics[0] = rawproduce.RequestTopic{Topic: l.topic.name, Partitions: r.partitions[:]}
+//
+// After a failure it is not used again: a connection may read it after we
+// stopped waiting.
+type load struct {
+	rawproduce.Request
+	seats []*seat
+}
+
+func newLoad() *load {
+	r := &load{}
 	r.Acks = int16(kafka.RequireAll)
-	r.Timeout = int32(max(1, (wait * 3 / 4).Milliseconds())) //nolint:gosec // attempts are far below 24 days
-	r.Topics = r.topics[:]
 	return r
 }
 
-// roundTrip sends one produce request and returns its answer: nil, an
-// *answerError, or a failure below the protocol.
-func (p *GroupCommitter) roundTrip(ctx context.Context, l *lane, h *handover, wait time.Duration) error {
-	res, err := p.produce.RoundTrip(ctx, p.client.addr, &requestFor(l, h, wait).Request)
+// add puts a seat's batch into the request. The broker's time is that of the
+// seat with the least.
+func (r *load) add(s *seat) {
+	millis := int32(max(1, (s.wait * 3 / 4).Milliseconds())) //nolint:gosec // attempts are far below 24 days
+	if len(r.seats) == 0 || millis < r.Timeout {
+		r.Timeout = millis
+	}
+	r.seats = append(r.seats, s)
+	t := r.topic(s.l.topic.name)
+	t.Partitions = append(t.Partitions, rawproduce.RequestPartition{
+		Partition: s.l.partition, RecordSet: protocol.RawRecordSet{Reader: &s.handover},
+	})
+}
+
+// topic returns the part for a topic. There are few, so a search is quick.
+func (r *load) topic(name string) *rawproduce.RequestTopic {
+	for i := range r.Topics {
+		if r.Topics[i].Topic == name {
+			return &r.Topics[i]
+		}
+	}
+	if n := len(r.Topics); n < cap(r.Topics) { // keeps the old partitions' array
+		r.Topics = r.Topics[:n+1]
+		r.Topics[n].Topic = name
+	} else {
+		r.Topics = append(r.Topics, rawproduce.RequestTopic{Topic: name})
+	}
+	return &r.Topics[len(r.Topics)-1]
+}
+
+// reset empties the load and keeps its memory.
+func (r *load) reset() {
+	clear(r.seats)
+	for i := range r.Topics {
+		clear(r.Topics[i].Partitions)
+		r.Topics[i].Partitions = r.Topics[i].Partitions[:0]
+	}
+	r.seats, r.Topics = r.seats[:0], r.Topics[:0]
+}
+
+func (r *load) roundTrip(ctx context.Context, p *GroupCommitter) (*produce.Response, error) {
+	res, err := p.produce.RoundTrip(ctx, p.client.addr, &r.Request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	answer, ok := res.(*produce.Response)
-	if !ok || len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
-		return fmt.Errorf("broker answered a produce request for one partition with %T", res)
+	if !ok {
+		return nil, fmt.Errorf("broker answered a produce request with %T", res)
 	}
-	part := &answer.Topics[0].Partitions[0]
+	return answer, nil
+}
+
+// outcomeOf finds the answer to a lane's batch: nil, or an *answerError.
+func outcomeOf(answer *produce.Response, l *lane) error {
+	for i := range answer.Topics {
+		if answer.Topics[i].Topic != l.topic.name {
+			continue
+		}
+		for j := range answer.Topics[i].Partitions {
+			if part := &answer.Topics[i].Partitions[j]; part.Partition == l.partition {
+				return verdictOn(part)
+			}
+		}
+	}
+	return fmt.Errorf("broker's answer to a produce request leaves out partition %d of topic %s", l.partition, l.topic.name)
+}
+
+func verdictOn(part *produce.ResponsePartition) error {
 	if ruleOf(part.ErrorCode).verdict == accepted {
 		return nil
 	}
 	return &answerError{code: part.ErrorCode, message: part.ErrorMessage}
+}
+
+// attempt sends the batch once.
+func (d *delivery) attempt() (rule, error) {
+	l, p := d.l, d.l.p
+	d.tries++
+	began := p.opts.Now()
+	wait := min(p.opts.AttemptTimeout, max(d.until.Sub(began), time.Millisecond))
+	if l.id.generation == 0 {
+		if err := l.identify(wait); err != nil {
+			return identityRule(err), err
+		}
+		wait = max(wait-p.opts.Now().Sub(began), time.Millisecond)
+	}
+	if !d.unsure {
+		d.b.seal(l.id, l.sequence)
+	}
+	s := l.sit(d.b.buf, wait)
+	err := d.carry(s)
+	took := p.opts.Now().Sub(began)
+	l.slow = err != nil || took > slowAttempt
+	if err == nil {
+		l.seat = s
+		return rule{verdict: accepted}, nil
+	}
+	if refusal := new(answerError); errors.As(err, &refusal) {
+		l.seat = s
+		return ruleOf(refusal.code), err
+	}
+	taken, busy := s.revoke()
+	d.b.shared = d.b.shared || busy
+	return l.transportRule(wait-took, taken, err)
+}
+
+// identify gets an identity newer than the last one left behind.
+func (l *lane) identify(wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(l.p.root, wait)
+	defer cancel()
+	id, err := l.p.ids.get(ctx, l.p, l.left)
+	if err == nil {
+		l.id = id
+	}
+	return err
+}
+
+// sit takes a seat for the sealed bytes: the last one if it was answered, as
+// nobody else knows of it any more.
+func (l *lane) sit(data []byte, wait time.Duration) *seat {
+	s := l.seat
+	if s == nil {
+		s = &seat{l: l, done: make(chan struct{}, 1)}
+	}
+	l.seat = nil
+	s.data, s.wait, s.err = data, wait, nil
+	s.state.Store(offered)
+	return s
+}
+
+// carry brings the batch to its leader, in company if that is wise, and
+// returns the answer: nil, an *answerError, or a failure below the protocol.
+func (d *delivery) carry(s *seat) error {
+	l := d.l
+	if d.solitary(s.wait) {
+		return l.alone(s, s.wait)
+	}
+	began := l.p.opts.Now()
+	if v := l.convoy(s.wait); v != nil {
+		if err := l.ride(v, s); !errors.Is(err, errApart) {
+			return err
+		}
+		l.topic.routes.Store(nil)
+		s.state.Store(offered) // nothing was sent, and nobody reads it any more
+	}
+	return l.alone(s, max(s.wait-l.p.opts.Now().Sub(began), time.Millisecond))
+}
+
+// alone sends a request for one batch.
+func (l *lane) alone(s *seat, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(l.p.root, wait)
+	defer cancel()
+	s.wait = wait
+	r := newLoad()
+	r.add(s)
+	answer, err := r.roundTrip(ctx, l.p)
+	if err != nil {
+		return err
+	}
+	return outcomeOf(answer, l)
+}
+
+// ride waits for a place in a shared request, and for its answer.
+func (l *lane) ride(v *convoy, s *seat) error {
+	patience := min(convoyPatience, s.wait)
+	if l.timer == nil {
+		l.timer = time.NewTimer(patience)
+	} else {
+		l.timer.Reset(patience)
+	}
+	defer l.timer.Stop()
+	v.board(s)
+	for left := s.wait - patience; ; left = 0 {
+		select {
+		case <-s.done:
+			return s.err
+		case <-l.p.root.Done():
+			return l.p.root.Err()
+		case <-l.timer.C:
+		}
+		if left <= 0 {
+			return context.DeadlineExceeded
+		}
+		v.overtake(s)
+		l.timer.Reset(left)
+	}
 }

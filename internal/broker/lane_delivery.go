@@ -172,36 +172,6 @@ func (d *delivery) encode(now time.Time) {
 	d.formed = true
 }
 
-// attempt sends the batch once.
-func (d *delivery) attempt() (rule, error) {
-	l, p := d.l, d.l.p
-	d.tries++
-	timeout := min(p.opts.AttemptTimeout, max(d.until.Sub(p.opts.Now()), time.Millisecond))
-	ctx, cancel := context.WithTimeout(p.root, timeout)
-	defer cancel()
-	if l.id.generation == 0 {
-		id, err := p.ids.get(ctx, p, l.left)
-		if err != nil {
-			return identityRule(err), err
-		}
-		l.id = id
-	}
-	if !d.unsure {
-		d.b.seal(l.id, l.sequence)
-	}
-	h := &handover{data: d.b.buf}
-	err := p.roundTrip(ctx, l, h, timeout)
-	if err == nil {
-		return rule{verdict: accepted}, nil
-	}
-	if refusal := new(answerError); errors.As(err, &refusal) {
-		return ruleOf(refusal.code), err
-	}
-	taken, busy := h.revoke()
-	d.b.shared = d.b.shared || busy
-	return l.transportRule(ctx, taken, err)
-}
-
 // identityRule is ruleOf for InitProducerID, which appends nothing.
 func identityRule(err error) rule {
 	code, ok := codeOf(err)
@@ -219,12 +189,14 @@ func identityRule(err error) rule {
 // transportRule classifies a failure below the protocol. kafka-go calls a topic
 // missing also when it has never reached the cluster, so a failure to route is
 // looked into.
-func (l *lane) transportRule(ctx context.Context, taken bool, err error) (rule, error) {
+func (l *lane) transportRule(left time.Duration, taken bool, err error) (rule, error) {
 	r := rule{verdict: reroute, unsure: taken, reason: reasonNetwork}
 	if !errors.Is(err, protocol.ErrNoTopic) && !errors.Is(err, protocol.ErrNoPartition) && !errors.Is(err, protocol.ErrNoLeader) {
 		return r, explain(err)
 	}
 	r.reason = reasonLeader
+	ctx, cancel := context.WithTimeout(l.p.root, left)
+	defer cancel()
 	if _, cause := l.p.partitions(ctx, l.topic.name); cause != nil {
 		r.reason, err = reasonNetwork, explain(cause)
 		if code, ok := codeOf(cause); ok {

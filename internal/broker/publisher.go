@@ -111,6 +111,7 @@ type GroupCommitter struct {
 	busy      int                               // running goroutines
 	idle      chan struct{}                     // closed when closed and busy is 0
 	refreshed time.Time
+	convoys   map[int]*convoy // by broker id
 }
 
 var _ Publisher = (*GroupCommitter)(nil)
@@ -125,6 +126,7 @@ func NewPublisher(c *Client, o PublisherOptions) *GroupCommitter {
 		client: c, produce: c.transport, opts: o, log: o.Log, observer: o.Observer,
 		api:  &kafka.Client{Addr: c.addr, Transport: c.transport},
 		wait: sleep, idle: make(chan struct{}), ids: newIdentities(),
+		convoys: map[int]*convoy{},
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()

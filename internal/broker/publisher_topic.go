@@ -27,7 +27,8 @@ type topic struct {
 	// The count then stays for the life of the process: were a grown topic's
 	// new partitions used at once, records of one key would continue on another
 	// partition while older ones are still on their way, and lose their order.
-	lanes atomic.Pointer[[]*lane]
+	lanes  atomic.Pointer[[]*lane]
+	routes atomic.Pointer[routes] // nil: not known
 
 	mu      sync.Mutex
 	pending []*entry // waiting for lanes
@@ -169,11 +170,12 @@ func (t *topic) fail(e *entry, all, cause error) bool {
 	return true
 }
 
-// partitions asks for a topic's partition count. The answer may be as old as
-// metadataTTL.
+// partitions asks for a topic's partition count, and charts the partitions'
+// leaders. The answer may be as old as metadataTTL.
 func (p *GroupCommitter) partitions(ctx context.Context, name string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.AttemptTimeout)
 	defer cancel()
+	seen := p.client.generation()
 	res, err := p.api.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{name}})
 	if err != nil {
 		return 0, err
@@ -187,5 +189,6 @@ func (p *GroupCommitter) partitions(ctx context.Context, name string) (int, erro
 	if len(res.Topics[0].Partitions) == 0 {
 		return 0, kafka.LeaderNotAvailable
 	}
+	p.topic(name).chart(seen, res.Topics[0].Partitions)
 	return len(res.Topics[0].Partitions), nil
 }
