@@ -185,7 +185,7 @@ func TestResultsAreDocumented(t *testing.T) {
 // Every reason code that stands in the code is in the table of logs.
 func TestReasonCodesAreDocumented(t *testing.T) {
 	var real []string
-	for _, pattern := range []string{"../internal/*/*.go", "../cmd/postrider/*.go"} {
+	for _, pattern := range []string{"../internal/*/*.go", "../internal/*/*/*.go", "../cmd/postrider/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
