@@ -185,24 +185,29 @@ func (l *lane) sit(data []byte, wait time.Duration) *seat {
 func (d *delivery) carry(s *seat) error {
 	l := d.l
 	if d.solitary(s.wait) {
-		return l.alone(s, s.wait)
+		return l.alone(s)
 	}
-	began := l.p.opts.Now()
-	if v := l.convoy(s.wait); v != nil {
-		if err := l.ride(v, s); !errors.Is(err, errApart) {
-			return err
-		}
-		l.topic.routes.Store(nil)
-		s.state.Store(offered) // nothing was sent, and nobody reads it any more
+	began, wait := l.p.opts.Now(), s.wait
+	left := func() time.Duration { return max(wait-l.p.opts.Now().Sub(began), time.Millisecond) }
+	v := l.convoy(wait)
+	s.wait = left()
+	if v == nil {
+		return l.alone(s)
 	}
-	return l.alone(s, max(s.wait-l.p.opts.Now().Sub(began), time.Millisecond))
+	err := l.ride(v, s)
+	if !errors.Is(err, errApart) {
+		return err
+	}
+	l.topic.routes.Store(nil)
+	s.state.Store(offered) // nothing was sent, and nobody reads it any more
+	s.wait = left()
+	return l.alone(s)
 }
 
 // alone sends a request for one batch.
-func (l *lane) alone(s *seat, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(l.p.root, wait)
+func (l *lane) alone(s *seat) error {
+	ctx, cancel := context.WithTimeout(l.p.root, s.wait)
 	defer cancel()
-	s.wait = wait
 	r := newLoad()
 	r.add(s)
 	answer, err := r.roundTrip(ctx, l.p)
@@ -214,7 +219,7 @@ func (l *lane) alone(s *seat, wait time.Duration) error {
 
 // ride waits for a place in a shared request, and for its answer.
 func (l *lane) ride(v *convoy, s *seat) error {
-	patience := min(convoyPatience, s.wait)
+	patience := min(l.p.patience, s.wait)
 	if l.timer == nil {
 		l.timer = time.NewTimer(patience)
 	} else {

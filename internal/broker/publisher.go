@@ -96,6 +96,8 @@ type GroupCommitter struct {
 	observer Observer
 	// wait sleeps between attempts; tests replace it.
 	wait func(ctx context.Context, d time.Duration) error
+	// patience is convoyPatience; tests replace it.
+	patience time.Duration
 
 	root   context.Context // the lanes' life, ended by Close
 	cancel context.CancelCauseFunc
@@ -126,7 +128,7 @@ func NewPublisher(c *Client, o PublisherOptions) *GroupCommitter {
 		client: c, produce: c.transport, opts: o, log: o.Log, observer: o.Observer,
 		api:  &kafka.Client{Addr: c.addr, Transport: c.transport},
 		wait: sleep, idle: make(chan struct{}), ids: newIdentities(),
-		convoys: map[int]*convoy{},
+		convoys: map[int]*convoy{}, patience: convoyPatience,
 	}
 	if p.log == nil {
 		p.log = zap.NewNop()

@@ -63,8 +63,10 @@ func TestOneBadRecordFailsAlone(t *testing.T) {
 func (r *rig) refuseBatchesWith(value string, code int16) {
 	r.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster.KeepControl()
-		if slices.Contains(parseProduce(r.t, req).values, value) {
-			return produceAnswer(req, code), nil, true
+		for _, p := range parseProduce(r.t, req) {
+			if slices.Contains(p.values, value) {
+				return produceAnswer(req, code), nil, true
+			}
 		}
 		return nil, nil, false
 	})
