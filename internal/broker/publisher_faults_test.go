@@ -319,3 +319,21 @@ func TestOrderPerKeyUnderRetries(t *testing.T) {
 		t.Errorf("%d records, want %d", total, keys*each)
 	}
 }
+
+// A broker that fails on the way may count the sequence numbers of a batch that
+// it does not keep: what it says to the same bytes afterwards proves nothing.
+func TestUnknownServerErrorIsNotSentAgain(t *testing.T) {
+	for _, code := range []int16{-1, 199} {
+		r := newRig(t, PublisherOptions{})
+		r.produce = &faulty{RoundTripper: r.produce, after: times(1, &answerError{code: code})}
+		j := r.watch()
+		if err := r.Publish(t.Context(), records("a")); !errors.Is(err, ErrUnknownOutcome) {
+			t.Errorf("%d: got %v, want an unknown outcome", code, err)
+		}
+		r.mustPublish(record("b"))
+		reqs := j.all()
+		if len(reqs) != 2 || reqs[0].producer == reqs[1].producer {
+			t.Errorf("%d: %d requests, want the second by a new producer", code, len(reqs))
+		}
+	}
+}

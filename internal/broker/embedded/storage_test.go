@@ -66,7 +66,7 @@ func wantCode(t *testing.T, b *embedded.Broker, sequence int32, value string, wa
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := kerr.TypedErrorForCode(code); got != want { //nolint:errorlint // the very code
+	if got := kerr.TypedErrorForCode(code); got != want {
 		t.Errorf("answer to %q = %v, want %v", value, got, want)
 	}
 }
