@@ -147,7 +147,7 @@ func valueFor(t *testing.T, l leaf, text string) (string, any) {
 		}
 		return "7", 7
 	case reflect.TypeFor[int64]():
-		return "32MiB", int64(32 << 20)
+		return "12MiB", int64(12 << 20)
 	case reflect.TypeFor[bool]():
 		return strconv.FormatBool(flip), flip
 	case reflect.TypeFor[*bool]():
