@@ -33,6 +33,7 @@ func (a *acknowledged) count() int {
 // sendUntilItStops posts events over one connection until the receiver is gone,
 // and remembers those that were acknowledged.
 func sendUntilItStops(t *testing.T, address string, sender int, acked *acknowledged) {
+	t.Helper()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: patience}
