@@ -174,7 +174,7 @@ func (s *Server) write(c echo.Context, src *Source, a answer) error {
 
 // lingerTime is how long a body that nobody will look at is still read, so that
 // its sender sees the answer: closing a connection with unread bytes resets it.
-const lingerTime = 500 * time.Millisecond
+const lingerTime = 2 * time.Second
 
 // hangUp ends the connection after the answer. Where the deadline cannot be
 // set, the read timeout ends it.
