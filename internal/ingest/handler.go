@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -160,27 +161,36 @@ func (s *Server) write(c echo.Context, src *Source, a answer) error {
 	if a.retry {
 		h.Set("Retry-After", s.retry)
 	}
-	if a.close {
-		s.hangUp(c)
-	}
 	if a.code == http.StatusMethodNotAllowed {
 		h.Set("Allow", http.MethodPost)
 	}
 	if src != nil && a.result == ResultRefused && src.Challenge != "" {
 		h.Set("WWW-Authenticate", src.Challenge)
 	}
+	if a.close {
+		return s.hangUp(c, a.code)
+	}
 	return c.NoContent(a.code)
 }
 
-// lingerTime is how long a body that nobody will look at is still read, so that
-// its sender sees the answer: closing a connection with unread bytes resets it.
-const lingerTime = 2 * time.Second
+// How long, and how much of, a body that nobody will look at is still read, so
+// that its sender sees the answer: closing a connection with unread bytes resets it.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 256 << 10
+)
 
-// hangUp ends the connection after the answer. Where the deadline cannot be
-// set, the read timeout ends it.
-func (s *Server) hangUp(c echo.Context) {
+// hangUp answers with a status and ends the connection.
+func (s *Server) hangUp(c echo.Context, code int) error {
 	c.Response().Header().Set(echo.HeaderConnection, "close")
-	_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(s.opt.Now().Add(lingerTime))
+	if err := c.NoContent(code); err != nil {
+		return err
+	}
+	control := http.NewResponseController(c.Response().Writer)
+	if control.Flush() == nil && control.SetReadDeadline(s.opt.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Request().Body, lingerBytes)
+	}
+	return nil
 }
 
 // logAnswer says why a request was not accepted. Neither the path nor the query

@@ -131,8 +131,7 @@ func (s *Server) unrouted(err error, c echo.Context) {
 	}
 	s.opt.Metrics.UnknownSource(code)
 	if !c.Response().Committed {
-		s.hangUp(c)
-		_ = c.NoContent(code)
+		_ = s.hangUp(c, code)
 	}
 }
 
