@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// chaosPartitions is so many that produce requests have several.
+const chaosPartitions = 12
+
 // TestAckedOnceUnderOutsideTrouble publishes unique records for as long as
 // POSTRIDER_TEST_CHAOS says (a duration), while somebody else freezes, kills and
 // restarts the brokers of POSTRIDER_TEST_BROKERS. Then every acknowledged record
@@ -20,11 +23,11 @@ func TestAckedOnceUnderOutsideTrouble(t *testing.T) {
 		t.Skip("needs POSTRIDER_TEST_BROKERS and POSTRIDER_TEST_CHAOS (a duration)")
 	}
 	r := realRig(t, PublisherOptions{Budget: 4 * time.Second, AttemptTimeout: time.Second})
-	topic := r.newTopic(3)
+	topic := r.newTopic(chaosPartitions)
 	tally := &tally{fates: map[string]string{}}
 	end := time.Now().Add(span)
 	var wg sync.WaitGroup
-	for c := range 8 {
+	for c := range 2 * chaosPartitions {
 		wg.Go(func() {
 			for i := 0; time.Now().Before(end); i++ {
 				v := fmt.Sprintf("%d-%06d", c, i)
@@ -34,7 +37,7 @@ func TestAckedOnceUnderOutsideTrouble(t *testing.T) {
 	}
 	wg.Wait()
 	copies := map[string]int{}
-	for p := range 3 {
+	for p := range chaosPartitions {
 		for _, v := range values(t, r.client, topic, p) {
 			copies[v]++
 		}
