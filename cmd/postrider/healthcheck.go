@@ -94,10 +94,8 @@ func healthClient(wait time.Duration) *retryablehttp.Client {
 		client.RetryMax = math.MaxInt
 	}
 	client.CheckRetry = func(ctx context.Context, res *http.Response, err error) (bool, error) {
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		return err != nil || res.StatusCode != http.StatusOK, nil
+		ready := err == nil && res.StatusCode == http.StatusOK
+		return !ready && ctx.Err() == nil, ctx.Err()
 	}
 	return client
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +72,7 @@ func printWelcome(w io.Writer, a *app.App) {
 		return
 	}
 	fmt.Fprintf(w, "The configuration names no sources, so one was made for each seed provider.\n"+
-		"These secrets are shown this once; they are kept in %s.\n\n", i.GeneratedFile)
+		"These secrets are shown this once; they are kept in %s.\n\n", nearby(i.GeneratedFile))
 	for _, s := range i.Sources {
 		fmt.Fprintf(w, "  %-10s %s\n", s.Name, s.URL)
 		if s.Secret != "" {
@@ -78,4 +80,16 @@ func printWelcome(w io.Writer, a *app.App) {
 		}
 	}
 	fmt.Fprint(w, "\nTry it in a second terminal:\n  go run ./cmd/postrider send --all\n")
+}
+
+// nearby is a path as a person in the working directory would write it.
+func nearby(path string) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }

@@ -59,7 +59,7 @@ type App struct {
 // New checks what can be checked without touching anything outside.
 func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, opt: o, log: o.Log, metrics: metrics.New(o.Version), failed: make(chan error, 2)}
-	a.health = &health{now: o.Now, log: o.Log, metrics: a.metrics, version: o.Version}
+	a.health = &health{now: o.Now, log: o.Log, metrics: a.metrics, version: o.Version, topics: "not looked at yet"}
 	if cfg.SourcesGiven {
 		if _, err := CompileSources(cfg, cfg.Sources); err != nil {
 			return nil, err

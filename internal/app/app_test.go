@@ -290,7 +290,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	for _, line := range []string{
 		`postrider_requests_total{code="200",provider="jetemail",result="published",source="jet"} 2`,
 		`postrider_requests_total{code="401",provider="jetemail",result="refused",source="jet"} 1`,
-		`postrider_events_total{direction="outbound",provider="jetemail",source="jet",type="delivered"} 1`,
+		`postrider_events_total{direction="outbound",provider="jetemail",result="published",source="jet",type="delivered"} 1`,
 		`postrider_dead_letters_total{provider="jetemail",reason="missing_type",source="jet",stage="parse"} 1`,
 		`postrider_auth_failures_total{provider="jetemail",reason="missing_proof",source="jet"} 1`,
 		`postrider_verified_total{key="a",source="jet"} 2`,

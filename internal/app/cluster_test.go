@@ -89,7 +89,7 @@ func wholePath(t *testing.T, r *running, prefix string) {
 		}
 	}
 	_, metrics := r.get("/metrics")
-	want := `postrider_events_total{direction="outbound",provider="jetemail",source="jet",type="delivered"} ` + strconv.Itoa(senders*each)
+	want := `postrider_events_total{direction="outbound",provider="jetemail",result="published",source="jet",type="delivered"} ` + strconv.Itoa(senders*each)
 	if !strings.Contains(metrics, want+"\n") {
 		t.Errorf("metrics do not say %s", want)
 	}

@@ -35,8 +35,11 @@ func (a *App) stop() error {
 	}
 	errs = append(errs, a.stopAdmin())
 	a.background.Wait()
-	a.log.Info("stopped", zap.Error(errors.Join(errs...)))
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if a.ingest != nil { // else start-up failed, and its error says it all
+		a.log.Info("stopped", zap.Error(err))
+	}
+	return err
 }
 
 // stopIngest drains the public listener. What is cut off at the end was never

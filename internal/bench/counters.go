@@ -44,7 +44,7 @@ func parseCounters(text io.Reader) (counters, error) {
 	for lines.Scan() {
 		line := lines.Text()
 		switch name, labels, _ := strings.Cut(line, "{"); {
-		case name == "postrider_events_total":
+		case name == "postrider_events_total" && strings.Contains(labels, `result="published"`):
 			c.published += sampleValue(line)
 		case name == "postrider_requests_total" && strings.Contains(labels, `code="200"`):
 			c.answered += sampleValue(line)

@@ -99,8 +99,9 @@ func TestLoadEndsWhenTheTargetIsGone(t *testing.T) {
 func TestCounters(t *testing.T) {
 	text := `# HELP postrider_events_total Events acknowledged by Kafka, by canonical type.
 # TYPE postrider_events_total counter
-postrider_events_total{direction="outbound",provider="jetemail",source="jetemail",type="delivered"} 41
-postrider_events_total{direction="outbound",provider="jetemail",source="jetemail",type="bounced"} 1
+postrider_events_total{direction="outbound",provider="jetemail",result="published",source="jetemail",type="delivered"} 41
+postrider_events_total{direction="outbound",provider="jetemail",result="unpublished",source="jetemail",type="delivered"} 7
+postrider_events_total{direction="outbound",provider="jetemail",result="published",source="jetemail",type="bounced"} 1
 postrider_requests_total{code="200",provider="jetemail",result="published",source="jetemail"} 1.5e+02
 postrider_requests_total{code="401",provider="jetemail",result="refused",source="jetemail"} 7
 postrider_request_body_bytes_bucket{source="jetemail",le="256"} 200
@@ -131,7 +132,7 @@ func TestMeasureFindsLostEvents(t *testing.T) {
 			})
 			process.ready.Admin = serveTest(t, func(w http.ResponseWriter, _ *http.Request) {
 				n := answered.Load()
-				fmt.Fprintf(w, "postrider_events_total{type=\"delivered\"} %d\npostrider_requests_total{code=\"200\"} %d\n", max(0, n-tt.lost), n)
+				fmt.Fprintf(w, "postrider_events_total{result=\"published\",type=\"delivered\"} %d\npostrider_requests_total{code=\"200\"} %d\n", max(0, n-tt.lost), n)
 			})
 			c := campaign{options: options{duration: time.Minute}, pool: newTestPool(t, 50), progress: io.Discard}
 			m, err := c.measure(t.Context(), &target{name: "fake", process: process, counted: true}, 2)

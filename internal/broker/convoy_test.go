@@ -58,12 +58,9 @@ func (r *rig) stall(which func(produced) bool) (waiting chan struct{}, free func
 	gate := make(chan struct{})
 	r.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster.KeepControl()
-		for _, p := range parseProduce(r.t, req) {
-			if which(p) {
-				waiting <- struct{}{}
-				r.cluster.SleepControl(func() { <-gate })
-				break
-			}
+		if slices.ContainsFunc(parseProduce(r.t, req), which) {
+			waiting <- struct{}{}
+			r.cluster.SleepControl(func() { <-gate })
 		}
 		return nil, nil, false
 	})

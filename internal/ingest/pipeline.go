@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/pkg/event"
 	"github.com/postrider/postrider/pkg/webhook"
@@ -66,6 +67,7 @@ func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, 
 	err = p.publish(ctx, b)
 	p.opt.Outcomes.Published(err)
 	if err != nil {
+		p.countUnpublished(b)
 		return ResultUnpublished, err
 	}
 	p.count(b, start)
@@ -101,8 +103,9 @@ func (p *Pipeline) publish(ctx context.Context, b *batch) error {
 	return errUnkeepable
 }
 
-// errUnkeepable says that not even a dead letter without a body was taken.
-var errUnkeepable = errors.New("ingest: the dead-letter topic refuses the smallest record (look at its max.message.bytes)")
+// errUnkeepable says that an item fits nowhere: neither the raw nor the
+// dead-letter topic takes it whole. It is not accepted, however often it comes.
+var errUnkeepable = errors.New("ingest: neither the raw nor the dead-letter topic takes this request (raise their max.message.bytes, see kafka.topics.max_message_bytes)")
 
 // rescue sorts out what became of each entry: acknowledged ones are done,
 // refused ones get a smaller stand-in, and any other failure fails the request.
@@ -112,6 +115,9 @@ func (p *Pipeline) rescue(b *batch, sent []entry, errs []error) ([]entry, error)
 		switch {
 		case err == nil:
 		case errors.Is(err, broker.ErrTooLarge), errors.Is(err, broker.ErrInvalid):
+			if sent[i].kind == kindDeadLetter && b.rawOmitted {
+				return nil, errUnkeepable // it would be the last copy
+			}
 			if stand, ok := p.standIn(b, sent[i], err); ok {
 				again = append(again, stand)
 			}
@@ -166,12 +172,23 @@ func (p *Pipeline) count(b *batch, start time.Time) {
 	m.Acked(now.Sub(start))
 	for i := range b.events {
 		e := &b.events[i].Event
-		if b.refused == nil || !b.refused[i] {
-			m.Published(e.Direction, e.Type, e.OccurredAt.Time(), now)
+		if b.refused != nil && b.refused[i] {
+			m.NotPublished(e.Direction, e.Type, metrics.ResultDeadLettered)
+			continue
 		}
+		m.Published(e.Direction, e.Type, e.OccurredAt.Time(), now)
 	}
 	if len(b.dead) > 0 || b.rawOmitted {
 		p.report(b)
+	}
+}
+
+// countUnpublished counts the events of a request that has to come again. Some of
+// them may be in their topics all the same.
+func (p *Pipeline) countUnpublished(b *batch) {
+	for i := range b.events {
+		e := &b.events[i].Event
+		b.src.Metrics.NotPublished(e.Direction, e.Type, metrics.ResultUnpublished)
 	}
 }
 

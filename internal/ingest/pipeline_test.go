@@ -112,6 +112,18 @@ func TestDeadLetterTopicThatTakesNothingFailsTheRequest(t *testing.T) {
 	r.want(r.signed(`{}`), http.StatusServiceUnavailable)
 }
 
+func TestItemThatFitsNowhereIsNotAccepted(t *testing.T) {
+	r := start(t, func(_ *ingest.Options, p *fakePublisher) {
+		p.fail = func(rec broker.Record) error {
+			if len(rec.Value) > 300 {
+				return broker.ErrTooLarge
+			}
+			return nil
+		}
+	})
+	r.want(r.signed(jetEvent(strings.Repeat("x", 1000))), http.StatusServiceUnavailable)
+}
+
 func TestRawCopyOverTheLimitIsLeftOut(t *testing.T) {
 	r := start(t, func(_ *ingest.Options, p *fakePublisher) { p.limits = map[string]int{"raw": 10} })
 	r.post(jetEvent("a"))

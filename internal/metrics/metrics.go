@@ -66,8 +66,8 @@ func New(version string) *Metrics {
 func (m *Metrics) buildRequestMetrics() {
 	m.requests = prometheus.NewCounterVec(counter("requests_total", "Webhook requests by answer."),
 		[]string{"source", "provider", "code", "result"})
-	m.events = prometheus.NewCounterVec(counter("events_total", "Events acknowledged by Kafka, by canonical type."),
-		[]string{"source", "provider", "direction", "type"})
+	m.events = prometheus.NewCounterVec(counter("events_total", "Events by canonical type and by what became of them."),
+		[]string{"source", "provider", "direction", "type", "result"})
 	m.authFailures = prometheus.NewCounterVec(counter("auth_failures_total", "Requests refused for their proof, by reason."),
 		[]string{"source", "provider", "reason"})
 	m.authKeys = prometheus.NewCounterVec(counter("verified_total", "Requests proven, by configured secret id: an old id that stays at rest can be retired."),
@@ -142,6 +142,13 @@ func (m *Metrics) UnknownSource(code int) {
 	m.requests.WithLabelValues("", "", strconv.Itoa(code), "unknown_source").Inc()
 }
 
+// What becomes of an event.
+const (
+	ResultPublished    = "published"     // acknowledged by all in-sync replicas
+	ResultDeadLettered = "dead_lettered" // refused by the broker for what it is, and kept as a dead letter
+	ResultUnpublished  = "unpublished"   // not acknowledged in time; the provider is asked to send it again
+)
+
 // Source is the metrics of one configured source, labels bound beforehand so
 // that the hot path looks nothing up.
 type Source struct {
@@ -165,7 +172,7 @@ func (m *Metrics) Source(name, provider string) *Source {
 		eventToAck: m.eventToAck.WithLabelValues(name),
 	}
 	for _, r := range event.Routes() {
-		s.types[r] = m.events.WithLabelValues(name, provider, string(r.Direction), string(r.Type))
+		s.types[r] = m.events.WithLabelValues(name, provider, string(r.Direction), string(r.Type), ResultPublished)
 	}
 	return s
 }
@@ -205,6 +212,12 @@ func (s *Source) Published(d event.Direction, t event.Type, occurred, now time.T
 	if !occurred.IsZero() {
 		s.eventToAck.Observe(max(now.Sub(occurred).Seconds(), 0))
 	}
+}
+
+// NotPublished counts an event that is not in its topic; result says what became
+// of it: ResultDeadLettered or ResultUnpublished.
+func (s *Source) NotPublished(d event.Direction, t event.Type, result string) {
+	s.m.events.WithLabelValues(s.name, s.provider, string(d), string(t), result).Inc()
 }
 
 // Acked measures how long a request's records took to be acknowledged.
