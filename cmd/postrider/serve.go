@@ -72,7 +72,7 @@ func printWelcome(w io.Writer, a *app.App) {
 		return
 	}
 	fmt.Fprintf(w, "The configuration names no sources, so one was made for each seed provider.\n"+
-		"These secrets are shown this once; they are kept in %s.\n\n", nearby(i.GeneratedFile))
+		"They are printed this once and kept in %s.\n`postrider sources --secrets` shows them again.\n\n", nearby(i.GeneratedFile))
 	for _, s := range i.Sources {
 		fmt.Fprintf(w, "  %-10s %s\n", s.Name, s.URL)
 		if s.Secret != "" {
