@@ -70,9 +70,8 @@ func TestHashModeDoesWhatIsDocumented(t *testing.T) {
 			replaced = append(replaced, name)
 		}
 	}
-	_, list, _ := strings.Cut(section(t, text(t, "events.md"), "## Personal data"), "(`%40`), in:")
+	_, list, _ := strings.Cut(section(t, text(t, "events.md"), "## Personal data"), "(`%40`, `\\u0040`), in:")
 	list, _, _ = strings.Cut(list, ".\n")
-	list, _, _ = strings.Cut(list, ". With")
 	same(t, "hashed text", codes(list), replaced)
 	if got := slices.Sorted(maps.Keys(texts(e))); len(got) <= len(replaced) {
 		t.Errorf("nothing was left alone: %v", got)

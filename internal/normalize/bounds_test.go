@@ -52,16 +52,55 @@ func TestDeadLettersOfABatchAreSmall(t *testing.T) {
 			t.Fatalf("%s: %d dead letters", s.Provider, len(out.DeadLetters))
 		}
 		encoder := normalize.NewEncoder(s, v, strings.Repeat("r", 36))
-		d := out.DeadLetters[items-1]
-		d.Detail = strings.Repeat("ü", 1000)
-		rec := encoder.Record(&d)
-		size := len(rec.Key) + len(rec.Value) + len(text(rec.Headers))
-		if size > 1024 || !json.Valid(rec.Value) || strings.Contains(string(rec.Value), "\uFFFD") {
-			t.Errorf("%s: one dead letter has %d bytes: %s", s.Provider, size, rec.Value)
+		with, size := 0, 0
+		for _, d := range out.DeadLetters {
+			d.Detail = strings.Repeat("ü", 1000)
+			rec := encoder.Record(&d)
+			if bytes.Contains(rec.Value, []byte(`"headers":{`)) {
+				with++
+			}
+			if strings.Contains(string(rec.Value), "\uFFFD") {
+				t.Fatalf("%s: half a character in %.1000s", s.Provider, rec.Value)
+			}
+			size += len(rec.Key) + len(rec.Value) + len(text(rec.Headers))
+		}
+		if most := items<<10 + 256<<10; with != 8 || size > most {
+			t.Errorf("%s: %d dead letters with headers and query, %d bytes in all; want 8 (of 30 KiB) and at most %d", s.Provider, with, size, most)
 		}
 		whole := encoder.Record(&normalize.DeadLetter{Index: -1, Item: v.Request().Body})
 		if !bytes.Contains(whole.Value, []byte(`"X-Large":["hhh`)) || !bytes.Contains(whole.Value, []byte(`"query":{"campaign":["qqq`)) {
 			t.Errorf("%s: the whole body's dead letter must have headers and query", s.Provider)
+		}
+	}
+}
+
+// Where no raw record holds headers and query, each dead letter does.
+func TestDeadLettersWithoutARawRecordStandAlone(t *testing.T) {
+	v := webhook.AssumeProvenForReplayAndTests(webhook.Request{
+		Header: http.Header{"X-Large": {strings.Repeat("h", 30<<10)}}, Body: []byte("[1,2]"), ReceivedAt: receivedAt,
+	})
+	encoder := normalize.NewEncoder(source(gives()), v, "raw-1").WithoutRaw()
+	for i := range 20 {
+		rec := encoder.Record(&normalize.DeadLetter{Reason: "not_an_object", Stage: "parse", Index: i, Item: []byte("1")})
+		if !json.Valid(rec.Value) || !bytes.Contains(rec.Value, []byte(`"headers":{"X-Large":["hhh`)) || bytes.Contains(rec.Value, []byte("raw_id")) {
+			t.Fatalf("%d: got %.300s", i, rec.Value)
+		}
+		if rec.Key != "jet-prod/raw-1" || !strings.Contains(text(rec.Headers), "id=raw-1") {
+			t.Errorf("key %s, headers %s: want the request's id kept", rec.Key, text(rec.Headers))
+		}
+	}
+}
+
+// The first dead letter of a request has its headers, however large they are.
+func TestFirstDeadLetterHasItsHeaders(t *testing.T) {
+	v := webhook.AssumeProvenForReplayAndTests(webhook.Request{Body: []byte("[1,2]"), Query: url.Values{"note": {strings.Repeat("\x01", 100<<10)}}})
+	s := source(gives())
+	s.QueryMetadata = []string{"note"}
+	encoder := normalize.NewEncoder(s, v, "raw-1")
+	for i, want := range []bool{true, false} {
+		rec := encoder.Record(&normalize.DeadLetter{Index: i, Item: []byte("1")})
+		if got := bytes.Contains(rec.Value, []byte(`"query":{"note"`)); got != want {
+			t.Errorf("dead letter %d: query %v, want %v", i, got, want)
 		}
 	}
 }

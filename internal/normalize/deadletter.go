@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/pkg/event"
@@ -37,17 +38,22 @@ type DeadLetter struct {
 	Stack  []byte // where the parser broke down, for the log; not published
 }
 
-// maxDetail bounds the detail of a dead letter, in bytes.
-const maxDetail = 400
+const (
+	maxDetail   = 400       // bytes of a dead letter's detail
+	maxRepeated = 256 << 10 // bytes of headers and query in all the dead letters of one request
+)
 
 // Encoder makes the records of one request's dead letters. What they share is
 // encoded once. Safe for concurrent use.
 type Encoder struct {
 	key     string
 	headers []event.Header
-	origin  []byte // the members provider to raw_id
+	origin  []byte // the members provider to mapper
+	raw     []byte // the member raw_id; nil without a raw record
 	request []byte // the members headers and query
 	body    int    // bytes of the request's body without white space around it
+
+	repeated atomic.Int64 // bytes of request in the records so far
 }
 
 // NewEncoder makes the encoder for a request of source s; rawID names the
@@ -68,10 +74,18 @@ func NewEncoder(s *Source, v webhook.Verified, rawID string) *Encoder {
 	o := event.AppendString([]byte(`,"provider":`), s.Provider)
 	o = event.AppendString(append(o, `,"source":`...), s.Name)
 	o = event.NewTime(r.ReceivedAt, 3).Append(append(o, `,"received_at":"`...))
-	o = append(append(o, `","mapper":`...), mapper...)
-	e.origin = event.AppendString(append(o, `,"raw_id":`...), rawID)
+	e.origin = append(append(o, `","mapper":`...), mapper...)
+	e.raw = event.AppendString([]byte(`,"raw_id":`), rawID)
 	e.request = appendValues([]byte(`,"headers":`), requestHeaders(s, v))
 	e.request = appendValues(append(e.request, `,"query":`...), queryHeaders(s, v))
+	return e
+}
+
+// WithoutRaw tells the encoder, before its first record, that the request has no
+// record in the raw topic: dead letters then have no raw_id to follow, and each
+// has the headers and query itself. It returns e.
+func (e *Encoder) WithoutRaw() *Encoder {
+	e.raw = nil
 	return e
 }
 
@@ -83,9 +97,10 @@ func NewEncoder(s *Source, v webhook.Verified, rawID string) *Encoder {
 // of values; see requestHeaders and storedQuery) and body (base64, RFC 4648
 // section 4).
 //
-// An item that is only a part of the body has no headers and query: raw_id names
-// the record that holds them once, where thousands of small items would repeat
-// them. Without its body such a dead letter has less than 1 KiB.
+// The items of a batch repeat headers and query up to 256 KiB a request. Beyond
+// that they are left out, where thousands of small items would make many times
+// the request of it: raw_id names the record that holds them. Such a dead letter
+// has less than 1 KiB without its body.
 func (e *Encoder) Record(d *DeadLetter) Record {
 	h := slices.Clone(e.headers)
 	h[3].Value, h[4].Value = []byte(d.Reason), []byte(d.Stage)
@@ -100,15 +115,27 @@ func (e *Encoder) appendJSON(d *DeadLetter) []byte {
 	if d.Detail != "" {
 		dst = event.AppendString(append(dst, `,"detail":`...), clip(d.Detail, maxDetail))
 	}
-	dst = append(dst, e.origin...)
+	dst = append(append(dst, e.origin...), e.raw...)
 	if d.Index >= 0 {
 		dst = strconv.AppendInt(append(dst, `,"index":`...), int64(d.Index), 10)
 	}
-	if d.Index < 0 || len(d.Item) == e.body {
+	if e.complete(d) {
 		dst = append(dst, e.request...)
 	}
 	dst = base64.StdEncoding.AppendEncode(append(dst, `,"body":"`...), d.Item)
 	return append(dst, `"}`...)
+}
+
+// complete reports whether a dead letter carries headers and query: always if
+// they stand nowhere else, if it is the request's only one or its first, and
+// else while what is repeated keeps its bound.
+func (e *Encoder) complete(d *DeadLetter) bool {
+	if e.raw == nil || d.Index < 0 || len(d.Item) == e.body {
+		return true
+	}
+	size := int64(len(e.request))
+	total := e.repeated.Add(size)
+	return total == size || total <= maxRepeated
 }
 
 // clip returns at most n bytes of text, without half a character at the end.

@@ -24,19 +24,23 @@ func RecipientHash(pepper []byte, address string) string {
 //
 //   - recipient and recipients are cleared. An event with one recipient has
 //     recipient_hash; of several recipients nothing is left.
-//   - the address, in any letter case and also with an escaped @ (%40), is
-//     replaced by its hash wherever it stands in message and reference ids,
-//     subject, tags, metadata values, reason, the SMTP reply, the drop's detail,
-//     the complaint's type, the link and the provider's sub-type. A recipient
-//     that is no address (no @, or over 320 bytes) is replaced only where it is
-//     the whole text. With more than 16 recipients, every such text but the ids
-//     that holds an @ is replaced as a whole.
+//   - the address, in any letter case and also with an escaped @ (%40, \u0040),
+//     is replaced by its hash wherever it stands in message and reference ids,
+//     subject, tags, names and values of metadata, reason, the SMTP reply, the
+//     drop's detail, the complaint's type, the link and the provider's sub-type.
+//   - where the address to look for is not known for certain, every such text but
+//     the ids that holds an @ goes as a whole, but for the sender's own address:
+//     one that is nothing but an address becomes its hash, any other "[recipient]".
+//     That is so without a recipient (the provider sent none, or not in the form
+//     we know: then it stands in the metadata), with one that is no single
+//     address of at most 320 bytes, and with more than 16.
 //   - raw is left out, since an item nobody knows may hold an address anywhere.
 //
-// It leaves alone: the sender, addresses of other people, and the body and
-// headers of the request, which the raw topic (named by raw_id) and dead letters
-// hold as received; what becomes of its query is said at storedQuery. Without a pepper, hash mode only takes out: "[recipient]" stands in
-// the address's place.
+// It leaves alone: the sender, addresses of other people beside a known recipient,
+// and the body and headers of the request, which the raw topic (named by raw_id)
+// and dead letters hold as received; what becomes of its query is said at
+// storedQuery. Without a pepper, hash mode only takes out: "[recipient]" stands
+// in the address's place.
 func protectRecipient(e *event.Event, s *Source) {
 	if len(s.Pepper) > 0 && e.Recipient != "" {
 		e.RecipientHash = RecipientHash(s.Pepper, e.Recipient)
@@ -49,9 +53,10 @@ func protectRecipient(e *event.Event, s *Source) {
 		addresses = append(slices.Clone(addresses), e.Recipient)
 	}
 	e.Recipient, e.Recipients, e.Raw = "", nil, nil
-	if len(addresses) > 0 {
-		newHider(addresses, s.Pepper).hide(e)
-	}
+	h := newHider(addresses, s.Pepper)
+	h.coarse = h.coarse || len(h.addresses) == 0
+	h.sender = event.NormalizeAddress(e.Sender)
+	h.hide(e)
 }
 
 // What stands for an address that has no hash, and bounds of the search.
@@ -61,31 +66,54 @@ const (
 	maxRecipients = 16  // that are searched for one by one
 )
 
+// spellings of the @ as it may stand in a link or in the JSON text of a nested value.
+const (
+	plainAt   = "@"
+	percentAt = "%40"
+	jsonAt    = `\u0040`
+)
+
 // hider replaces the recipients of one event.
 type hider struct {
+	pepper    []byte
 	addresses []hidden
-	coarse    bool // too many recipients to look for each in long texts
+	sender    string // in the form for comparing; it stays readable
+	coarse    bool   // whom to look for is not certain: texts with an @ go as a whole
 }
 
 // hidden is one address and what stands for it.
 type hidden struct{ address, local, domain, mask string }
 
 func newHider(addresses []string, pepper []byte) *hider {
-	h := &hider{coarse: len(addresses) > maxRecipients}
+	h := &hider{pepper: pepper, coarse: len(addresses) > maxRecipients}
 	for _, address := range addresses {
-		a := hidden{address: event.NormalizeAddress(address), mask: noHash}
+		a := hidden{address: event.NormalizeAddress(address), mask: h.mask(address)}
 		if a.address == "" {
 			continue
 		}
 		if at := strings.LastIndexByte(a.address, '@'); at >= 0 && len(a.address) <= maxAddress {
 			a.local, a.domain = a.address[:at], a.address[at+1:]
 		}
-		if len(pepper) > 0 {
-			a.mask = RecipientHash(pepper, address)
-		}
+		h.coarse = h.coarse || !isAddress(a.address)
 		h.addresses = append(h.addresses, a)
 	}
 	return h
+}
+
+// isAddress reports whether s, in the form for comparing, is plainly one address
+// and nothing more. An unusual one (a quoted local part) may be judged to be none.
+func isAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, plainAt)
+	return ok && local != "" && domain != "" && len(s) <= maxAddress &&
+		!strings.ContainsAny(domain, "@") && !strings.ContainsAny(s, " \t\r\n,;:<>()[]{}\"\\%")
+}
+
+// mask is what stands for an address.
+func (h *hider) mask(address string) string {
+	if len(h.pepper) == 0 {
+		return noHash
+	}
+	return RecipientHash(h.pepper, address)
 }
 
 // hide replaces the addresses in every text of the event that may hold them.
@@ -118,10 +146,22 @@ func (h *hider) hide(e *event.Event) {
 }
 
 func (h *hider) text(s string) string {
-	if h.coarse && (strings.Contains(s, "@") || strings.Contains(s, "%40")) {
-		return noHash
+	if !h.coarse || !holdsAt(s) {
+		return h.exact(s)
 	}
-	return h.exact(s)
+	address := event.NormalizeAddress(s)
+	switch {
+	case h.sender != "" && strings.EqualFold(address, h.sender):
+		return h.exact(s)
+	case isAddress(address):
+		return h.mask(s) // what keys are made of (metadata.entity_value) stays apart
+	}
+	return noHash
+}
+
+// holdsAt reports whether s may hold an address.
+func holdsAt(s string) bool {
+	return strings.Contains(s, plainAt) || strings.Contains(s, percentAt) || strings.Contains(s, jsonAt)
 }
 
 func (h *hider) exact(s string) string {
@@ -133,7 +173,7 @@ func (h *hider) exact(s string) string {
 			}
 			continue
 		}
-		s = a.replace(a.replace(s, "@"), "%40")
+		s = a.replace(a.replace(a.replace(s, plainAt), percentAt), jsonAt)
 	}
 	return s
 }
@@ -149,19 +189,28 @@ func (h *hider) list(items []string) []string {
 	return items
 }
 
+// values replaces in names and values. Of names that become the same, the entry
+// that is first in the order of the names stays.
 func (h *hider) values(m map[string]string) map[string]string {
-	copied := false
-	for k, v := range m {
-		c := h.text(v)
-		if c == v {
-			continue
-		}
-		if !copied {
-			m, copied = maps.Clone(m), true
-		}
-		m[k] = c
+	if !h.changes(m) {
+		return m
 	}
-	return m
+	out := make(map[string]string, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if name := h.text(k); out[name] == "" {
+			out[name] = h.text(m[k])
+		}
+	}
+	return out
+}
+
+func (h *hider) changes(m map[string]string) bool {
+	for k, v := range m {
+		if h.text(k) != k || h.text(v) != v {
+			return true
+		}
+	}
+	return false
 }
 
 // replace replaces every occurrence of the address, whatever its letter case,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
@@ -82,8 +84,10 @@ func TestHashModeReplacesAddressesOnly(t *testing.T) {
 		"escaped":         {"a@example.com", "?e=a%40example.com", "?e=" + hash},
 		"no address":      {"a", "a banana", "a banana"},
 		"no address, all": {"UNKNOWN", "unknown", normalize.RecipientHash([]byte("pepper"), "UNKNOWN")},
-		"only an at":      {"@", "@ and a@b", "@ and a@b"},
-		"no local part":   {"@b.de", "a@b.de", "a@b.de"},
+		"only an at":      {"@", "@ and a@b", "[recipient]"},
+		"no local part":   {"@b.de", "of a@b.de", "[recipient]"},
+		"several in one":  {"a@example.com, b@example.com", "no b@example.com", "[recipient]"},
+		"escaped in JSON": {"a@example.com", `{"to":"A\u0040example.com"}`, `{"to":"` + hash + `"}`},
 	}
 	for name, tt := range tests {
 		r := delivered("n")
@@ -110,6 +114,72 @@ func TestHashModeWithManyRecipientsTakesWholeTexts(t *testing.T) {
 	e := run(t, s, proven("", "{}"), "raw").Events[0].Event
 	if e.MessageID != "<[recipient]>.1@mta" || e.Reason != "[recipient]" || e.Subject != "nothing to hide" {
 		t.Errorf("got message id %q, reason %.60q, subject %q", e.MessageID, e.Reason, e.Subject)
+	}
+}
+
+// Where nobody can say whom the event is about, an address may stand anywhere.
+func TestHashModeWithoutAKnownRecipientTakesEveryAddress(t *testing.T) {
+	long := strings.Repeat("l", 400) + "-leaky@example.com"
+	for name, recipient := range map[string]string{"none": "", "no address": "UNKNOWN", "too long": long} {
+		r := delivered("n")
+		e := &r.Event
+		e.Recipient, e.Sender, e.MessageID = recipient, "Shop <shop@example.net>", "<1@mta.example.net>"
+		e.Reason, e.Subject, e.Tags = "550 Leaky@Example.com unknown", "for leaky%40example.com", []string{"vip", "leaky@example.com"}
+		e.SMTP, e.Drop = &event.SMTP{Code: 550, Response: "no leaky@example.com"}, &event.Drop{Reason: event.DropOther, Detail: long}
+		e.Metadata = map[string]string{
+			"to": `["Leaky@Example.com"]`, "nested": `{"email":"leaky\u0040example.com"}`, "entity_value": "leaky@EXAMPLE.com",
+			"from": "shop@Example.net", "plan": "basic", "leaky@example.com": "opened",
+		}
+		s := source(gives(r))
+		s.Pepper, s.HashRecipient = []byte("pepper"), true
+		got := run(t, s, proven("", "{}"), "raw").Events[0].Event
+		if published := strings.ToLower(string(got.AppendJSON(nil))); strings.Contains(published, "leaky") {
+			t.Errorf("%s: left behind in %s", name, published)
+		}
+		hash := normalize.RecipientHash(s.Pepper, "leaky@example.com")
+		want := map[string]string{
+			"to": "[recipient]", "nested": "[recipient]", "entity_value": hash, "from": "shop@Example.net", "plan": "basic", hash: "opened",
+		}
+		if diff := cmp.Diff(want, got.Metadata); diff != "" {
+			t.Errorf("%s: metadata (-want +got):\n%s", name, diff)
+		}
+		if got.Sender != e.Sender || got.MessageID != e.MessageID || got.SMTP.Code != 550 || got.Tags[0] != "vip" {
+			t.Errorf("%s: want all else kept, got %+v", name, got)
+		}
+	}
+}
+
+// CM.com's recipient in a form that nobody documented, or longer than any is.
+func TestHashModeHidesRecipientsOfTheWrongType(t *testing.T) {
+	for _, to := range []string{`["Leaky@Example.com"]`, `{"email":"Leaky@Example.com"}`, `"` + strings.Repeat("x", 3000) + `Leaky@Example.com"`} {
+		for _, s := range sources(t) {
+			s.Pepper, s.HashRecipient = []byte("pepper"), true
+			body := fmt.Sprintf(`{"type":"delivered","event":"delivered","createdAt":"2025-11-28T06:29:57+00:00","to":%s,"data":{"to":%[1]s,"from":"shop@example.net"}}`, to)
+			for _, item := range run(t, s, proven("", body), "raw").Events {
+				if got := strings.ToLower(string(item.Event.AppendJSON(nil))); strings.Contains(got, "leaky") || !strings.Contains(got, "[recipient]") {
+					t.Errorf("%s: got %s", s.Provider, got)
+				}
+			}
+		}
+	}
+}
+
+// A sender-side event has no recipient; its key is made of what it is about.
+func TestHashModeKeepsKeysOfEntitiesApart(t *testing.T) {
+	keys := map[string]bool{}
+	for _, address := range []string{"a@example.com", "b@example.com", "A@other.example", "b@Example.com"} {
+		r := delivered("n")
+		r.Event.MessageID, r.Event.Metadata = "", map[string]string{"entity_type": "from", "entity_value": address}
+		s := source(gives(r))
+		s.Pepper, s.HashRecipient = []byte("pepper"), true
+		e := run(t, s, proven("", "{}"), "raw").Events[0].Event
+		if strings.Contains(string(e.AppendJSON(nil))+e.Key(), address) {
+			t.Errorf("%s is left behind in %s", address, e.AppendJSON(nil))
+		}
+		keys[e.Key()] = true
+	}
+	if len(keys) != 3 {
+		t.Errorf("got keys %v, want one for each of three addresses", keys)
 	}
 }
 
