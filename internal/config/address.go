@@ -20,7 +20,8 @@ func (c *Config) EmbeddedBroker() bool {
 }
 
 // PublicURL returns the address providers reach the server at, without a slash
-// at its end: server.public_url, or else what server.listen is on this machine.
+// at its end: server.public_url, or else what server.listen is on this machine,
+// 127.0.0.1 where it listens on every address.
 func (c *Config) PublicURL() string {
 	if c.Server.PublicURL != "" {
 		return strings.TrimRight(c.Server.PublicURL, "/")
@@ -30,7 +31,7 @@ func (c *Config) PublicURL() string {
 		return "http://" + c.Server.Listen
 	}
 	if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
-		host = "localhost"
+		host = "127.0.0.1"
 	}
 	return "http://" + net.JoinHostPort(host, port)
 }

@@ -179,7 +179,7 @@ sources:
 	want := []string{
 		"config.yaml:2:65 server.trusted_proxies", "config.yaml:2:27 server.public_url", "config.yaml:3:35 kafka.embedded.listen", "config.yaml:4:9 spool.dir",
 		"config.yaml:6:55 sources[0].refused_status", "config.yaml:6:76 sources[0].dedupe", "config.yaml:6:90 sources[0].durability", "config.yaml:6:42 sources[0].auth.type",
-		"config.yaml:7:66 sources[1].auth.secrets[0].value", "config.yaml:7:107 sources[1].auth.secrets[1].not_after",
+		"config.yaml:7:107 sources[1].auth.secrets[1].not_after",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
 		t.Error(diff)
@@ -259,7 +259,9 @@ func TestPublicURLAndEmbeddedBroker(t *testing.T) {
 		{"", "http://127.0.0.1:8080", true},
 		{"server: {listen: 'localhost:80'}", "http://localhost:80", true},
 		{"server: {listen: '[::1]:80'}", "http://[::1]:80", true},
-		{"server: {listen: ':80'}\nkafka: {embedded: {enabled: true}}", "http://localhost:80", true},
+		{"server: {listen: ':80'}\nkafka: {embedded: {enabled: true}}", "http://127.0.0.1:80", true},
+		{"server: {listen: '0.0.0.0:80'}\nkafka: {brokers: [k:9092]}", "http://127.0.0.1:80", false},
+		{"server: {listen: '[::]:80'}\nkafka: {brokers: [k:9092]}", "http://127.0.0.1:80", false},
 		{"server: {listen: 0.0.0.0:80, public_url: 'https://x.example/in/'}\nkafka: {brokers: [k:9092]}", "https://x.example/in", false},
 		{"kafka: {brokers: [k:9092], embedded: {enabled: false}}", "http://127.0.0.1:8080", false},
 	} {

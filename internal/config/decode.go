@@ -70,7 +70,7 @@ func (d *decoder) unknown(e entry, t reflect.Type, path string) {
 		message = fmt.Sprintf("unknown key %q", e.key)
 	}
 	hint := didYouMean(e.key, keysOf(t))
-	if home := homeOf(e.key); home != "" && nearest(e.key, keysOf(t)) == "" {
+	if home := homeOf(e.key); home != "" && Nearest(e.key, keysOf(t)) == "" {
 		hint = "that key belongs to " + home
 	}
 	d.problems.Add(keyPath(path, e.key), e.place, message, hint)

@@ -148,7 +148,7 @@ func (o *overlay) unknown(name string) {
 		o.known = variableNames(reflect.TypeFor[Config](), strings.TrimSuffix(EnvPrefix, "_"))
 	}
 	indexes := regexp.MustCompile(`_[0-9]+`).FindAllString(name, -1)
-	near := nearest(indexPart.ReplaceAllString(indexPart.ReplaceAllString(name, "_N$1"), "_N$1"), o.known)
+	near := Nearest(indexPart.ReplaceAllString(indexPart.ReplaceAllString(name, "_N$1"), "_N$1"), o.known)
 	for _, index := range indexes {
 		near = strings.Replace(near, "_N", index, 1)
 	}

@@ -63,8 +63,8 @@ func TestNearest(t *testing.T) {
 		"lisen": "listen", "listne": "listen", "Listen": "listen", "public-url": "public_url", "scram-sha512": "SCRAM-SHA-512",
 		"di": "id", "port": "", "": "", "completely_different": "",
 	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		if got := Nearest(word, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

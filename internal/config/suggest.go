@@ -10,7 +10,7 @@ import (
 // if it is near enough to be a slip, and the whole list while that is short.
 func didYouMean(word string, known []string) string {
 	hint := ""
-	if near := nearest(word, known); near != "" {
+	if near := Nearest(word, known); near != "" {
 		hint = `did you mean "` + near + `"?`
 	}
 	if len(known) == 0 || len(known) > 40 {
@@ -23,9 +23,9 @@ func didYouMean(word string, known []string) string {
 	return hint + " " + list
 }
 
-// nearest returns the word of known that is the fewest edits away from word, ""
+// Nearest returns the word of known that is the fewest edits away from word, ""
 // if more than a third of it would have to change.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	word = strings.ToLower(word)
 	best, bestEdits := "", max(1, utf8.RuneCountInString(word)/3)+1
 	for _, k := range known {

@@ -9,10 +9,7 @@ import (
 	"time"
 )
 
-const (
-	leastToken  = 16 // bytes of a token we choose; shorter ones can be guessed
-	leastSecret = 16 // bytes of a secret a provider chooses; shorter ones are worth saying
-)
+const leastToken = 16 // bytes of a token we choose; shorter ones can be guessed
 
 var (
 	sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
@@ -227,7 +224,8 @@ func (v *validator) ended(at string, notAfter time.Time) bool {
 	return true
 }
 
-// secret checks that one secret is given, in the form its auth type has.
+// secret checks that one secret is given, in the form its auth type has. What is
+// to say of its length, once decoded, the auth type says itself.
 func (v *validator) secret(at, authType string, k *KeySecret) {
 	value, key := k.Value, "value"
 	if authType == "basic" {
@@ -248,8 +246,6 @@ func (v *validator) secret(at, authType string, k *KeySecret) {
 	case value == "":
 	case authType == "token" && len(value) < leastToken:
 		v.bad(place, fmt.Sprintf("the token is shorter than %d bytes", leastToken), "make one with: openssl rand -hex 16")
-	case len(value) < leastSecret:
-		v.cfg.notice(place, fmt.Sprintf("the secret is shorter than %d bytes", leastSecret))
 	}
 }
 

@@ -37,6 +37,9 @@ type explanation struct {
 	cfg    Config
 	req    *Request
 	checks []Check
+
+	fits    bool     // a secret that may fit does
+	misfits []string // steps of those that may and do not
 }
 
 // Explain says step by step why r is or is not proven by cfg: what is there,
@@ -61,8 +64,19 @@ func Explain(cfg Config, r Request) []Check {
 	if x, ok := v.(explainer); ok {
 		x.explain(e)
 	}
+	e.settleSecrets()
 	e.verdict(v)
 	return e.checks
+}
+
+// settleSecrets makes a note of the secrets that do not fit once another does:
+// of several, all but one are expected not to.
+func (e *explanation) settleSecrets() {
+	for i := range e.checks {
+		if c := &e.checks[i]; e.fits && slices.Contains(e.misfits, c.Step) {
+			c.Outcome = OutcomeNote
+		}
+	}
 }
 
 // add appends a step.
@@ -108,10 +122,12 @@ func (e *explanation) secret(id string, life lifetime, fits bool) {
 	case fits && ended:
 		e.add(step, OutcomeFailed, "fits, but ended at %s, before the request came", life.notAfter.UTC().Format(time.RFC3339))
 	case fits:
+		e.fits = true
 		e.add(step, OutcomeOK, "fits")
 	case ended:
 		e.add(step, OutcomeNote, "does not fit, and has ended")
 	default:
+		e.misfits = append(e.misfits, step)
 		e.add(step, OutcomeFailed, "does not fit")
 	}
 }

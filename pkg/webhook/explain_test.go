@@ -31,6 +31,28 @@ func TestExplainAgreesWithVerify(t *testing.T) {
 	}
 }
 
+// While secrets overlap, a genuine request fits one of them; nothing failed then.
+func TestExplainNotesTheOtherSecretsOnceOneFits(t *testing.T) {
+	for _, c := range []webhook.Config{
+		{Type: "hmac", Header: "X-Sig"}, {Type: "bearer"}, {Type: "token"},
+	} {
+		mine := webhook.Secret{ID: "mine", Value: []byte(testSecret)}
+		r := request()
+		if err := webhook.Sign(c, mine, &r, signedAt); err != nil {
+			t.Fatal(err)
+		}
+		c.Secrets = []webhook.Secret{{ID: "old", Value: []byte("another-secret-of-enough-bytes-1")}, mine, {ID: "fut", Value: []byte("another-secret-of-enough-bytes-2")}}
+		got := told(webhook.Explain(c, r))
+		if strings.Contains(got, "failed:") || strings.Count(got, "does not fit") != 2 || !strings.Contains(got, `note: secret "fut": does not fit`) {
+			t.Errorf("%s: got\n%s", c.Type, got)
+		}
+		c.Secrets = c.Secrets[2:]
+		if got := told(webhook.Explain(c, r)); !strings.Contains(got, `failed: secret "fut": does not fit`) {
+			t.Errorf("%s, none fits: got\n%s", c.Type, got)
+		}
+	}
+}
+
 func TestExplainNearMisses(t *testing.T) {
 	jetemail := func(secret string) webhook.Config {
 		return webhook.Config{Type: "jetemail", Secrets: one(secret)}

@@ -76,6 +76,22 @@ func TestHMACSecretDecoding(t *testing.T) {
 	}
 }
 
+// Only the provider knows what stands in a signed header; a test sender makes it up.
+func TestSignFillsTheHeadersThatATemplateNames(t *testing.T) {
+	cfg := webhook.Config{Type: "hmac", Header: "X-Sig", Template: "{header:X-Foo}.{header:content-type}.{body}", Secrets: one(testSecret)}
+	r := request("Content-Type", "text/plain")
+	if err := webhook.Sign(cfg, cfg.Secrets[0], &r, signedAt); err != nil {
+		t.Fatal(err)
+	}
+	if got := refusal(t, cfg, r); got.Reason != "" || r.Header.Get("X-Foo") == "" || r.Header.Get("Content-Type") != "text/plain" {
+		t.Errorf("refused: %v; headers %v", &got, r.Header)
+	}
+	r.Header.Set("X-Foo", "another")
+	if got := refusal(t, cfg, r); got.Reason != webhook.ReasonMismatch {
+		t.Errorf("a changed header: got %v, want a mismatch", &got)
+	}
+}
+
 func TestHMACHeaderPlaceholder(t *testing.T) {
 	cfg := webhook.Config{Type: "hmac", Header: "X-Sig", Template: "{header:x-topic}\n{body}", Secrets: one(testSecret)}
 	r := request("X-Topic", "orders")

@@ -298,6 +298,11 @@ func (v *macVerifier) sign(_ Secret, r *Request, now time.Time) {
 	if l.timestamp != "" {
 		setUnix(r, l.timestamp, now)
 	}
+	for _, p := range v.parts {
+		if p.kind == partHeader {
+			setDefaultID(r, p.text, now)
+		}
+	}
 	k := v.keys[0]
 	st := k.take()
 	defer k.pool.Put(st)

@@ -123,8 +123,9 @@ func setUnix(r *Request, name string, now time.Time) {
 	r.Header[name] = []string{strconv.FormatInt(now.Unix(), 10)}
 }
 
-// setDefaultID names a webhook that has no name yet, by its body and now: no
-// randomness, so that a test sender can repeat itself.
+// setDefaultID fills a header that is signed and not there yet (the webhook's
+// id, or one whose meaning only the provider knows) with a name made of the body
+// and now: no randomness, so that a test sender can repeat itself.
 func setDefaultID(r *Request, name string, now time.Time) {
 	if name == "" || present(r.Header[name]) {
 		return

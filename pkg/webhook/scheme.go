@@ -56,8 +56,9 @@ type signer interface {
 
 // Sign puts on r, a request being built, the proof that cfg asks for: headers,
 // a query parameter or the path token. cfg.Secrets is not looked at; secret
-// signs, whether or not its end has passed. Headers that name the webhook's id
-// are left as they are when r has them. A later change to the body or a now in
+// signs, whether or not its end has passed. Headers that name the webhook's id,
+// and others that a template signs, are left as they are when r has them and else
+// get a made-up value. A later change to the body or a now in
 // the past makes a tampered or stale request.
 func Sign(cfg Config, secret Secret, r *Request, now time.Time) error {
 	secret.NotAfter = time.Time{}
