@@ -36,17 +36,29 @@ type Runner struct {
 
 // Run sends what the plan says, one request after the other, and reports each
 // result. It ends early when ctx does, or when report returns an error, which it
-// returns; an unanswered or refused webhook is a result, not an error.
+// returns; an unanswered or refused webhook is a result, not an error. So is a
+// target that no webhook can be made for: it is reported once, as Unsent, and then
+// left out, while the others go on.
 func (r *Runner) Run(ctx context.Context, p Plan, report func(Result) error) error {
 	pace := newPace(p.Interval)
 	defer pace.stop()
+	unsendable := make(map[*Target]bool)
 	for range max(p.Count, 1) {
 		for _, s := range p.Steps {
-			w, err := r.build(ctx, s)
-			if err != nil {
-				return err
+			if unsendable[s.Target] {
+				continue
 			}
-			if err := r.copies(ctx, w, p.Duplicates, pace, report); err != nil {
+			w, err := r.build(ctx, s)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err() //nolint:wrapcheck // the caller's own context
+			case err != nil:
+				unsendable[s.Target] = true
+				err = report(Result{Webhook: &Webhook{Target: s.Target, Sample: s.Sample, Variant: r.Builder.Variant}, Unsent: true, Err: err})
+			default:
+				err = r.copies(ctx, w, p.Duplicates, pace, report)
+			}
+			if err != nil {
 				return err
 			}
 		}

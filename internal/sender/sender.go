@@ -93,6 +93,7 @@ type Result struct {
 	Webhook *Webhook
 	Copy    int           // 0 for the first, 1 for its first repetition, …
 	Status  int           // 0 if there was no answer
+	Unsent  bool          // no webhook could be made for its target; Err says why
 	Took    time.Duration // from sending to the answer
 	Err     error         // why there was no answer, or why the topics could not be read
 	Sought  bool          // the events were looked for
@@ -106,6 +107,8 @@ type Result struct {
 func (r *Result) Problem() string {
 	w := r.Webhook
 	switch {
+	case r.Unsent:
+		return "cannot be sent to"
 	case r.Status == 0:
 		return "no answer"
 	case w.Variant != Genuine && r.Status == http.StatusOK:

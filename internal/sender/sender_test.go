@@ -338,6 +338,43 @@ func TestBodyIsSentAsItIs(t *testing.T) {
 	}
 }
 
+// A source whose proof cannot be made is told of once; the others are sent to.
+func TestASourceThatCannotBeSentToStopsNoOther(t *testing.T) {
+	t.Parallel()
+	broken, good := target(t, "jetemail", schemes()["jetemail"]), target(t, "jetemail", schemes()["hmac"])
+	broken.Auth.Secrets = []webhook.Secret{{ID: "a", Value: []byte("a-secret-of-this-test"), NotAfter: now().Add(-time.Hour)}}
+	r := serve(t, good)
+	steps, err := sender.Choose([]*sender.Target{broken, good}, sender.Choice{Types: []string{"bounced"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unsent []sender.Result
+	runner := &sender.Runner{Builder: builder(sender.Genuine), Client: sender.NewClient(), Now: now}
+	err = runner.Run(t.Context(), sender.Plan{Steps: steps, Count: 2}, func(r sender.Result) error {
+		if r.Unsent {
+			unsent = append(unsent, r)
+		}
+		return nil
+	})
+	if err != nil || len(r.bodies) != len(steps) {
+		t.Errorf("%v; the good source got %d webhooks, want %d", err, len(r.bodies), len(steps))
+	}
+	if len(unsent) != 1 || unsent[0].Webhook.Target != broken || unsent[0].Err == nil || unsent[0].Problem() == "" {
+		t.Errorf("got %+v, want one result that says why", unsent)
+	}
+}
+
+// A template may sign headers whose meaning only the provider knows.
+func TestSignedHeadersAreMadeUp(t *testing.T) {
+	t.Parallel()
+	auth := webhook.Config{Type: "hmac", Header: "X-Sig", Template: "{header:X-Foo}.{body}", Secrets: secret("a-secret-of-this-test")}
+	tg := target(t, "jetemail", auth)
+	serve(t, tg)
+	if r := run(t, tg, builder(sender.Genuine), sender.Plan{}, nil)[0]; r.Status != http.StatusOK {
+		t.Errorf("status %d: %v", r.Status, r.Err)
+	}
+}
+
 func TestEndedSecretsSignNothing(t *testing.T) {
 	t.Parallel()
 	auth := schemes()["jetemail"]

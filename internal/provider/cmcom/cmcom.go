@@ -83,6 +83,7 @@ func types() []provider.TypeInfo {
 // parser holds the tables by folded name.
 type parser struct {
 	rows     map[string]row
+	names    map[string]string
 	subTypes map[string]subType
 	retrying event.Type // type of a bounce that will be retried
 }
@@ -93,7 +94,7 @@ const retryingBounces = "retrying_bounces"
 // newParser makes the parser. Its one option, retrying_bounces, may be
 // "deferred": bounces that will be retried are then events of that type.
 func newParser(options map[string]string) (provider.Parser, error) {
-	p := &parser{rows: make(map[string]row), subTypes: make(map[string]subType), retrying: event.Bounced}
+	p := &parser{rows: make(map[string]row), names: make(map[string]string), subTypes: make(map[string]subType), retrying: event.Bounced}
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		if name != retryingBounces {
 			return nil, fmt.Errorf("cmcom: option %q is unknown; there is %s", name, retryingBounces)
@@ -105,6 +106,9 @@ func newParser(options map[string]string) (provider.Parser, error) {
 	}
 	for _, r := range table() {
 		p.rows[r.name] = r
+	}
+	for _, name := range names() {
+		p.names[jsondoc.Fold(name)] = name
 	}
 	for _, s := range subTypeTable() {
 		p.subTypes[jsondoc.Fold(s.name)] = s

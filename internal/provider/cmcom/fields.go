@@ -48,6 +48,7 @@ func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malfo
 		e.Raw = o.Compact()
 	}
 	e.Metadata = r.part.Rest(data.Rest(o.Rest(nil)))
+	p.respell(e.Metadata)
 	return "", nil
 }
 
