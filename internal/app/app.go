@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/admin"
@@ -42,6 +41,7 @@ type App struct {
 	metrics *metrics.Metrics
 	health  *health
 	info    Info
+	ids     *requestIDs
 
 	broker    *embedded.Broker // nil on a cluster
 	client    *broker.Client
@@ -59,6 +59,7 @@ type App struct {
 // New checks what can be checked without touching anything outside.
 func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, opt: o, log: o.Log, metrics: metrics.New(o.Version), failed: make(chan error, 2)}
+	a.ids = &requestIDs{now: o.Now}
 	a.health = &health{now: o.Now, log: o.Log, metrics: a.metrics, version: o.Version, topics: "not looked at yet"}
 	if cfg.SourcesGiven {
 		if _, err := CompileSources(cfg, cfg.Sources); err != nil {
@@ -146,7 +147,7 @@ func (a *App) build() error {
 		Metrics:        a.metrics,
 		Log:            a.log,
 		Now:            a.opt.Now,
-		NewID:          newRequestID,
+		NewID:          a.ids.next,
 		Pipeline: ingest.NewPipeline(ingest.PipelineOptions{
 			Publisher: a.publisher, Topics: TopicNames(a.cfg.Kafka.Topics), Key: a.cfg.Kafka.Topics.Key,
 			Outcomes: a.health, Log: a.log, Now: a.opt.Now,
@@ -157,9 +158,6 @@ func (a *App) build() error {
 	}
 	return nil
 }
-
-// newRequestID names a raw record: a UUIDv7 (RFC 9562), so that ids sort by time.
-func newRequestID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // serve runs one listener in the background; its failure ends Wait.
 func (a *App) serve(key string, run func() error) {

@@ -151,6 +151,9 @@ func (a *App) settle(ctx context.Context, reports []broker.TopicReport) error {
 	for i, r := range reports {
 		names[i] = r.Name
 		a.publisher.SetLimit(r.Name, r.MaxMessageBytes)
+		if r.Name == a.cfg.Kafka.Topics.Raw() {
+			a.ids.partitions.Store(int64(r.Partitions))
+		}
 		if !r.Created {
 			continue
 		}

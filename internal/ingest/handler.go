@@ -111,7 +111,7 @@ func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (R
 		return "", err
 	}
 	defer done()
-	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID())
+	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID(src.Name))
 }
 
 // admit does the checks that cost nothing, before a byte of the body is read.

@@ -152,7 +152,7 @@ func start(t *testing.T, change func(*ingest.Options, *fakePublisher)) *rig {
 	var n atomic.Int64
 	o := ingest.Options{
 		Limits: testLimits(), PublicURL: "http://hooks.example", Metrics: r.m, Log: zap.NewNop(), Now: time.Now,
-		NewID: func() string { return fmt.Sprintf("raw-%d", n.Add(1)) },
+		NewID: func(string) string { return fmt.Sprintf("raw-%d", n.Add(1)) },
 		Sources: []*ingest.Source{
 			newSource(t, r.m, "jet", "jetemail"), newSource(t, r.m, "vfs", "vfs"), newSource(t, r.m, "basic", "cmcom"),
 		},

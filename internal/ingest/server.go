@@ -50,7 +50,7 @@ type Options struct {
 	Metrics        *metrics.Metrics
 	Log            *zap.Logger
 	Now            func() time.Time
-	NewID          func() string // a fresh request id
+	NewID          func(source string) string // a fresh request id
 }
 
 // Server is the public listener.

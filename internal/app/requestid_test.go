@@ -1,0 +1,53 @@
+package app
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postrider/postrider/internal/broker"
+)
+
+func TestRequestsOfOneMomentShareAPartition(t *testing.T) {
+	at := time.UnixMilli(1_764_000_000_000)
+	ids := &requestIDs{now: func() time.Time { return at }}
+	ids.partitions.Store(6)
+	used := map[int]bool{}
+	for range 6 {
+		seen, partition := map[string]bool{}, -1
+		for range 500 {
+			id := ids.next("jetemail")
+			if u, err := uuid.Parse(id); err != nil || u.Version() != 7 || seen[id] {
+				t.Fatalf("%q: version %v, error %v, seen before: %v", id, u.Version(), err, seen[id])
+			}
+			seen[id] = true
+			p := broker.PartitionFor([]byte("jetemail/"+id), 6)
+			if partition >= 0 && p != partition {
+				t.Fatalf("partitions %d and %d in one moment", partition, p)
+			}
+			partition = p
+		}
+		used[partition] = true
+		at = at.Add(togetherFor)
+	}
+	if len(used) != 6 {
+		t.Errorf("%d partitions had their turn, want 6", len(used))
+	}
+}
+
+func TestRequestIDsBeforeTheTopicIsKnown(t *testing.T) {
+	ids := &requestIDs{now: time.Now}
+	if _, err := uuid.Parse(ids.next("jetemail")); err != nil {
+		t.Error(err)
+	}
+}
+
+func BenchmarkRequestID(b *testing.B) {
+	ids := &requestIDs{now: time.Now}
+	ids.partitions.Store(6)
+	b.ReportAllocs()
+	for b.Loop() {
+		ids.next("jetemail")
+	}
+}
