@@ -56,8 +56,9 @@ unless --url names another address; topics are read from the configured Kafka.
 
 Each event's id, topic and partition is worked out beforehand from the bytes that
 are sent, and then looked for there. Exit code 1 if a webhook is not answered
-with 200, if an event is not found where it belongs, or if one that was tampered
-with or signed too long ago is accepted.`,
+with 200, if an event is not found where it belongs, if one that was tampered
+with or signed too long ago is accepted, or if a source cannot be sent to (the
+others are).`,
 		Example: `  postrider send --all
   postrider send --source jetemail --type outbound.bounced
   postrider send --type bounced --recipient someone@example.com

@@ -22,8 +22,10 @@ type sendOutput struct {
 	bar   *progressbar.ProgressBar // nil: a line each
 
 	requests, events, found, refused, failed int
-	unread                                   bool // Kafka could not be read
-	stopped                                  bool // a webhook had no answer; Run says why
+
+	unsent  int  // sources that no webhook could be made for
+	unread  bool // Kafka could not be read
+	stopped bool // a webhook had no answer; Run says why
 }
 
 // newSendOutput chooses the form: JSON lines, a table, or a progress bar and
@@ -73,9 +75,12 @@ type sendLine struct {
 	Error        string `json:"error,omitempty"`
 }
 
-// result tells one result; an unanswered webhook ends the run, since the next
-// would not fare better.
+// result tells one result. A source that cannot be sent to leaves the others
+// alone; an unanswered webhook ends the run, since the next would not fare better.
 func (o *sendOutput) result(r sender.Result) error {
+	if r.Unsent {
+		return o.cannotSend(&r)
+	}
 	o.count(&r)
 	if o.bar != nil {
 		_ = o.bar.Add(1)
@@ -90,6 +95,18 @@ func (o *sendOutput) result(r sender.Result) error {
 	if r.Status == 0 {
 		o.stopped = true
 		return r.Err
+	}
+	return nil
+}
+
+// cannotSend says why a source got no webhook.
+func (o *sendOutput) cannotSend(r *sender.Result) error {
+	o.unsent++
+	name := r.Webhook.Target.Source.Name
+	reason := strings.TrimPrefix(r.Err.Error(), "sender: source "+name+": ")
+	fmt.Fprintf(o.cli.errOut, "note: source %s is left out: %s\n", name, printable(reason))
+	if o.cli.json() {
+		return o.line(r, lines(r)[0])
 	}
 	return nil
 }
@@ -215,7 +232,10 @@ func (o *sendOutput) summary() string {
 		s += fmt.Sprintf(", %d of %s found in their topics", o.found, plural(o.events, "event"))
 	}
 	if o.failed > 0 {
-		return s + fmt.Sprintf(", %d not as they should be", o.failed)
+		s += fmt.Sprintf(", %d not as they should be", o.failed)
+	}
+	if o.unsent > 0 {
+		s += fmt.Sprintf(", %s could not be sent to", plural(o.unsent, "source"))
 	}
 	return s
 }
@@ -226,6 +246,8 @@ func (o *sendOutput) verdict(sure bool) error {
 	case o.stopped:
 	case o.failed > 0:
 		return fmt.Errorf("send: %s not as they should be", plural(o.failed, "webhook"))
+	case o.unsent > 0:
+		return fmt.Errorf("send: %s could not be sent to", plural(o.unsent, "source"))
 	case sure && o.unread:
 		return errors.New("send: Kafka cannot be read, so nobody knows whether the events are in their topics (--no-wait asks for the answers alone)")
 	}
