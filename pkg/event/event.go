@@ -57,7 +57,7 @@ type Event struct { //nolint:recvcheck // MarshalJSON also serves an Event that 
 	Reason string          `json:"reason,omitempty"` // free text as sent
 	Test   bool            `json:"test,omitempty"`   // a simulated event
 	RawID  string          `json:"raw_id,omitempty"` // names the record in the raw topic
-	Raw    json.RawMessage `json:"raw,omitempty"`    // the item as received, on unknown only
+	Raw    json.RawMessage `json:"raw,omitempty"`    // the item as received, on unknown only; left out where only hashes are published
 }
 
 // SMTP is what is known of the SMTP dialogue (RFC 5321, RFC 3463).
