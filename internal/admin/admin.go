@@ -27,6 +27,11 @@ type Status struct {
 	Reasons []string `json:"reasons,omitempty"`
 	Broker  Broker   `json:"broker"`
 	Version string   `json:"version"`
+	// Started is when the process started, by its own clock.
+	Started time.Time `json:"started"`
+	// Instance tells installations apart: it is equal for equal data folders and
+	// addresses, and says nothing else.
+	Instance string `json:"instance"`
 }
 
 // Broker is the state of the cluster as last seen.

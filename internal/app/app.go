@@ -60,7 +60,7 @@ type App struct {
 func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, opt: o, log: o.Log, metrics: metrics.New(o.Version), failed: make(chan error, 2)}
 	a.ids = &requestIDs{now: o.Now}
-	a.health = &health{now: o.Now, log: o.Log, metrics: a.metrics, version: o.Version, topics: "not looked at yet"}
+	a.health = newHealth(cfg, o, a.metrics)
 	if cfg.SourcesGiven {
 		if _, err := CompileSources(cfg, cfg.Sources); err != nil {
 			return nil, err

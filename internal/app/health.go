@@ -2,6 +2,10 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/admin"
+	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/metrics"
 )
 
@@ -22,10 +27,12 @@ const (
 // health is the present state, put together from the probe of the cluster, the
 // outcome of the last publish and the life cycle. Safe for concurrent use.
 type health struct {
-	now     func() time.Time
-	log     *zap.Logger
-	metrics *metrics.Metrics
-	version string
+	now      func() time.Time
+	log      *zap.Logger
+	metrics  *metrics.Metrics
+	version  string
+	started  time.Time
+	instance string
 
 	mu       sync.Mutex
 	broker   admin.Broker
@@ -39,11 +46,41 @@ type health struct {
 	draining bool
 }
 
+// newHealth is the state before anything is known.
+func newHealth(cfg *config.Config, o Options, m *metrics.Metrics) *health {
+	return &health{
+		now: o.Now, log: o.Log, metrics: m, version: o.Version, topics: "not looked at yet",
+		started: o.Now().UTC(), instance: Instance(cfg),
+	}
+}
+
+// Instance is a short name of the installation that a configuration describes:
+// the hash of the addresses it listens on, and of its brokers or its data folder.
+// A receiver says it at /readyz, so that whoever asks there can tell whether that
+// is the one meant.
+func Instance(cfg *config.Config) string {
+	parts := []string{cfg.Server.Listen, cfg.Admin.Listen}
+	if cfg.EmbeddedBroker() {
+		parts = append(parts, cfg.Kafka.Embedded.Listen)
+	} else {
+		parts = append(parts, cfg.Kafka.Brokers...)
+	}
+	if cfg.EmbeddedBroker() || !cfg.SourcesGiven {
+		dir, err := filepath.Abs(DataDir(cfg))
+		if err != nil {
+			dir = DataDir(cfg)
+		}
+		parts = append(parts, dir)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:6])
+}
+
 // Status implements admin.Health.
 func (h *health) Status() admin.Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := admin.Status{Status: admin.Ready, Broker: h.broker, Version: h.version}
+	s := admin.Status{Status: admin.Ready, Broker: h.broker, Version: h.version, Started: h.started, Instance: h.instance}
 	not := func(reason string) { s.Status, s.Reasons = admin.NotReady, append(s.Reasons, reason) }
 	if h.draining {
 		not("shutting down")

@@ -51,6 +51,7 @@ type examination struct {
 
 	report  func(Check)
 	running bool // our own receiver answers on the admin listener
+	other   bool // somebody else's receiver does
 }
 
 // Run examines everything and reports each finding as it is made, in a fixed

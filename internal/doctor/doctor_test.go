@@ -2,9 +2,11 @@ package doctor_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,7 +85,7 @@ func TestNothingRunsYet(t *testing.T) {
 	wants(t, found, doctor.Note, "kafka: the embedded broker at "+cfg.Kafka.Embedded.Listen+" is not running")
 	wants(t, found, doctor.OK, "shop: http://"+cfg.Server.Listen+"/v1/webhooks/shop")
 	wants(t, found, doctor.OK, "/v1/webhooks/velma/0123456789abcdef0123")
-	wants(t, found, doctor.Warn, "providers cannot reach")
+	wants(t, found, doctor.Note, "providers cannot reach")
 	wants(t, found, doctor.OK, "(made at the first start)")
 	for _, c := range found {
 		if c.Status == doctor.Fail {
@@ -146,7 +148,8 @@ func TestReceiver(t *testing.T) {
 		`{"status":"ready","version":"v1"}`:                          {200, doctor.OK, "receiver: runs and is ready (version v1"},
 		`{"status":"degraded","reasons":["two replicas"]}`:           {200, doctor.Warn, "runs, but is degraded: two replicas"},
 		`{"status":"not_ready","reasons":["Kafka does not answer"]}`: {503, doctor.Fail, "runs, but is not ready: Kafka does not answer"},
-		`hello`: {200, doctor.Fail, "admin.listen: "},
+		`hello`:           {200, doctor.Fail, "admin.listen: "},
+		`{"status":"ok"}`: {200, doctor.Fail, "admin.listen: "},
 	} {
 		cfg := installation(t, time.Time{})
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -156,6 +159,65 @@ func TestReceiver(t *testing.T) {
 		cfg.Admin.Listen = s.Listener.Addr().String()
 		wants(t, examine(t, cfg, false), want.status, want.text)
 		s.Close()
+	}
+}
+
+// TestOtherReceiver lets another installation's receiver hold the admin port.
+func TestOtherReceiver(t *testing.T) {
+	t.Parallel()
+	cfg := installation(t, time.Time{})
+	instance := "another"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"status":"ready","version":"v1","instance":%q}`, instance)
+	}))
+	defer s.Close()
+	cfg.Admin.Listen = s.Listener.Addr().String()
+	found := examine(t, cfg, false)
+	wants(t, found, doctor.Warn, "receiver: the receiver on "+cfg.Admin.Listen+" is another installation")
+	wants(t, found, doctor.Fail, "ports: admin.listen: "+cfg.Admin.Listen+" cannot be taken")
+	instance = app.Instance(cfg)
+	wants(t, examine(t, cfg, false), doctor.OK, "receiver: runs and is ready")
+}
+
+// TestInstance: what tells installations apart is where their data is and where
+// they listen, and nothing that a restart may change.
+func TestInstance(t *testing.T) {
+	t.Parallel()
+	cfg := installation(t, time.Time{})
+	before := app.Instance(cfg)
+	cfg.Log.Level = "debug"
+	if got := app.Instance(cfg); got != before || len(got) != 12 {
+		t.Errorf("got %q, want %q", got, before)
+	}
+	cfg.Kafka.Embedded.Dir = filepath.Join(t.TempDir(), "data", "broker")
+	if app.Instance(cfg) == before {
+		t.Error("another data folder is the same installation")
+	}
+}
+
+// TestConfigurationChangedSinceStart: the file is read at start only.
+func TestConfigurationChangedSinceStart(t *testing.T) {
+	t.Parallel()
+	cfg := installation(t, time.Time{})
+	cfg.File = filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(cfg.File, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(cfg.File, now(), now()); err != nil {
+		t.Fatal(err)
+	}
+	started := now().Add(-time.Minute)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"status":"ready","version":"v1","started":%q}`, started.Format(time.RFC3339))
+	}))
+	defer s.Close()
+	cfg.Admin.Listen = s.Listener.Addr().String()
+	wants(t, examine(t, cfg, false), doctor.Warn, "receiver: runs since 2026-11-21T08:59:00Z; "+cfg.File+" was changed after that")
+	started = now().Add(time.Minute)
+	for _, c := range examine(t, cfg, false) {
+		if strings.Contains(c.Text, "was changed") {
+			t.Errorf("found %+v though the receiver started later", c)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,31 +26,62 @@ func readSome(r io.Reader) ([]byte, error) {
 	return b, nil
 }
 
+// answer is what a receiver says at /readyz, as far as it matters here.
+type answer struct {
+	Status   string    `json:"status"`
+	Reasons  []string  `json:"reasons"`
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Instance string    `json:"instance"`
+}
+
 // receiver asks the admin listener whether our own receiver runs here.
 func (e *examination) receiver(ctx context.Context) {
-	admin := app.Reachable(e.Config.Admin.Listen)
-	res, err := get(ctx, "http://"+admin+"/readyz")
+	address := app.Reachable(e.Config.Admin.Listen)
+	res, err := get(ctx, "http://"+address+"/readyz")
 	if err != nil {
 		return // nobody there; the ports are looked at next
 	}
-	var s struct {
-		Status  string   `json:"status"`
-		Reasons []string `json:"reasons"`
-		Version string   `json:"version"`
-	}
-	if json.Unmarshal(res.body, &s) != nil || s.Status == "" {
+	var s answer
+	if json.Unmarshal(res.body, &s) != nil || !slices.Contains([]string{"ready", "degraded", "not_ready"}, s.Status) {
 		return // somebody else
 	}
+	if s.Instance != "" && s.Instance != app.Instance(e.Config) {
+		e.other = true
+		e.found("receiver", Warn, "run this with the --config, the environment and in the folder of that receiver, or set admin.listen to another address",
+			"the receiver on %s is another installation, or has another configuration", address)
+		return
+	}
 	e.running = true
-	if s.Status == "ready" && res.status == http.StatusOK {
-		e.found("receiver", OK, "", "runs and is ready (version %s, admin listener %s)", s.Version, admin)
+	e.readiness(&s, res.status, address)
+	e.outdated(s.Started)
+}
+
+// readiness reports what the receiver says of itself.
+func (e *examination) readiness(s *answer, code int, address string) {
+	if s.Status == "ready" && code == http.StatusOK {
+		e.found("receiver", OK, "", "runs and is ready (version %s, admin listener %s)", s.Version, address)
 		return
 	}
 	status := Warn
-	if res.status != http.StatusOK {
+	if code != http.StatusOK {
 		status = Fail
 	}
 	e.found("receiver", status, "", "runs, but is %s: %s", strings.ReplaceAll(s.Status, "_", " "), strings.Join(s.Reasons, "; "))
+}
+
+// outdated reports a configuration file that was written after the receiver
+// started: it is read at start only.
+func (e *examination) outdated(started time.Time) {
+	if e.Config.File == "" || started.IsZero() {
+		return
+	}
+	info, err := os.Stat(e.Config.File)
+	if err != nil || !info.ModTime().After(started) {
+		return
+	}
+	e.found("receiver", Warn, "restart it: the configuration is read at start only",
+		"runs since %s; %s was changed after that, at %s", started.UTC().Format(time.RFC3339), e.Config.File, info.ModTime().UTC().Format(time.RFC3339))
 }
 
 // ports looks whether the receiver has its ports or could take them.
@@ -111,10 +143,23 @@ func (e *examination) clock(context.Context) {
 		e.found("clock", Note, "", "says %s; this system does not tell whether it is synchronised", now)
 	case synced:
 		e.found("clock", OK, "", "says %s and is synchronised", now)
+	case inContainer():
+		e.found("clock", Note, "", "says %s; the kernel does not tell a container whether it is synchronised: that is the host's matter", now)
 	default:
 		e.found("clock", Warn, "run an NTP client (chrony, systemd-timesyncd): signed times are compared with this clock",
 			"says %s; the kernel does not know it to be synchronised", now)
 	}
+}
+
+// inContainer reports whether a container engine started this process: Docker,
+// Podman and Kubernetes leave these files.
+func inContainer() bool {
+	for _, mark := range []string{"/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io"} {
+		if _, err := os.Stat(mark); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Least free space in the data folder; below leastFree the embedded broker soon

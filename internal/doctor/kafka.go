@@ -33,6 +33,9 @@ func (e *examination) reachable(ctx context.Context, client *broker.Client) bool
 	start := e.Now()
 	err := client.Ping(ctx)
 	switch {
+	case err == nil && e.other && e.Config.EmbeddedBroker():
+		e.found("kafka", Warn, "", "%s answers, but it is the other installation's embedded broker: its topics are not looked at", where)
+		return false
 	case err == nil:
 		e.found("kafka", OK, "", "%s answers after %s (%s)", where, e.Now().Sub(start).Round(100*time.Microsecond), e.connection())
 		return true

@@ -133,7 +133,11 @@ func (e *examination) publicURL(ctx context.Context) {
 	ip := net.ParseIP(host)
 	switch {
 	case host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()):
-		e.found("sources", Warn, "set server.public_url to the https address under which the internet reaches this receiver",
+		status := Warn
+		if e.Config.EmbeddedBroker() && e.Config.Server.PublicURL == "" {
+			status = Note // tried out on one machine
+		}
+		e.found("sources", status, "set server.public_url to the https address under which the internet reaches this receiver",
 			"providers cannot reach %s: it is this machine only", public)
 		return
 	case ip != nil && (ip.IsPrivate() || ip.IsLinkLocalUnicast()):
