@@ -38,7 +38,7 @@ type SourceInfo struct {
 func (i *Info) describe(cfg *config.Config, sources []*CompiledSource, created bool) {
 	i.PublicURL = cfg.PublicURL()
 	if cfg.Server.PublicURL == "" {
-		i.PublicURL = "http://" + i.Listen
+		i.PublicURL = "http://" + Reachable(i.Listen)
 	}
 	i.Generated, i.GeneratedFile = created, GeneratedFile(cfg)
 	for _, s := range sources {

@@ -124,6 +124,15 @@ func TestItemThatFitsNowhereIsNotAccepted(t *testing.T) {
 	r.want(r.signed(jetEvent(strings.Repeat("x", 1000))), http.StatusServiceUnavailable)
 }
 
+func TestDeadLetterWithoutARawCopyNamesNone(t *testing.T) {
+	r := start(t, func(_ *ingest.Options, p *fakePublisher) { p.limits = map[string]int{"raw": 10} })
+	r.post(jetEvent("a"), `{}`)
+	letters := r.pub.topic("deadletter")
+	if len(letters) != 1 || strings.Contains(string(letters[0].Value), `"raw_id"`) || !strings.Contains(string(letters[0].Value), `"headers":{`) {
+		t.Errorf("dead letters: %s", letters[0].Value)
+	}
+}
+
 func TestRawCopyOverTheLimitIsLeftOut(t *testing.T) {
 	r := start(t, func(_ *ingest.Options, p *fakePublisher) { p.limits = map[string]int{"raw": 10} })
 	r.post(jetEvent("a"))

@@ -125,6 +125,9 @@ func RecordKey(kind string, e *event.Event) string {
 func (p *Pipeline) deadLetter(b *batch, d normalize.DeadLetter) entry {
 	if b.letters == nil {
 		b.letters = normalize.NewEncoder(&b.src.Normalize, b.verified, b.id)
+		if b.rawOmitted {
+			b.letters.WithoutRaw()
+		}
 	}
 	e := p.entry(kindDeadLetter, p.opt.Topics.Deadletter, b.letters.Record(&d), b)
 	e.dead = d
