@@ -26,6 +26,28 @@ func known(flag string, words, there []string) error {
 	return nil
 }
 
+// exclusive declares flags of which one at most may be given. Completion leaves
+// the others out, and whoever gives two is told in plain words.
+func exclusive(cmd *cobra.Command, flags ...string) {
+	cmd.MarkFlagsMutuallyExclusive(flags...)
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		var given []string
+		for _, f := range flags {
+			if cmd.Flags().Changed(f) {
+				given = append(given, "--"+f)
+			}
+		}
+		if len(given) > 1 {
+			return fmt.Errorf("%s exclude each other", strings.Join(given, " and "))
+		}
+		if before == nil {
+			return nil
+		}
+		return before(cmd, args)
+	}
+}
+
 // names are the sources' names.
 func names(compiled []*app.CompiledSource) []string {
 	list := make([]string, len(compiled))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,10 +21,10 @@ import (
 // tailFlags are what `postrider tail` is told.
 type tailFlags struct {
 	topics, types, providers, sources []string
-	recipient                         string
-	from                              string
+	recipient, message, id            string
+	from                              string // "": now, or with noFollow the beginning
 	limit                             int
-	raw, dead                         bool
+	raw, dead, noFollow               bool
 }
 
 // newTail is `postrider tail`.
@@ -33,50 +34,71 @@ func newTail(c *cli) *cobra.Command {
 		Use:   "tail",
 		Short: "Show events live, as they land in the topics",
 		Long: `Show events as they land in the topics, from now on or from a moment in the past,
-until Ctrl-C or --limit. It reads without a consumer group: nobody's offsets move.
+until Ctrl-C or --limit. With --no-follow it shows what is there already, in the
+order of time, and ends. It reads without a consumer group: nobody's offsets move.
 
 As a table each line is one record: when the record was made, where it is, and
 what it says. With --output json each line is the event as it is in the topic; of
-the raw and the dead-letter topic it is an object with the record's place, key,
-headers and value.`,
+the raw and the dead-letter topic it is an object with the record's topic,
+partition, offset, time, key, headers (a list where one came several times) and
+value: a dead letter's as an object, a raw request's body as text byte for byte,
+or as value_base64 if it is not UTF-8.
+
+Order: Kafka keeps the order within a partition only. While it follows, records of
+different partitions come as they are read, which for the past is not the order of
+time.`,
 		Example: `  postrider tail
   postrider tail --type bounced --type inbound.received
   postrider tail --provider jetemail --from -10m
-  postrider tail --recipient someone@example.com --from beginning
+  postrider tail --message 4f1c0a --no-follow            what became of one message
   postrider tail --topic email.bounced --from 2026-11-21T09:00:00Z --limit 10
-  postrider tail --dead --from beginning
-  postrider tail --output json | jq .bounce`,
+  postrider tail --dead --no-follow
+  postrider tail --no-follow --type bounced --output json | jq -r .recipient
+  postrider tail --no-follow --type complained --output json | wc -l
+  postrider tail --dead --no-follow --output json | jq -r '.value.body | @base64d'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.tail(cmd.Context(), f) },
 	}
+	f.register(c, cmd)
+	return cmd
+}
+
+// register declares the flags.
+func (f *tailFlags) register(c *cli, cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringSliceVar(&f.topics, "topic", nil, "these topics (default: every typed topic)")
 	fs.StringSliceVar(&f.types, "type", nil, "only these types: canonical (bounced, inbound.received) or the provider's own")
 	fs.StringSliceVar(&f.providers, "provider", nil, "only these providers")
 	fs.StringSliceVar(&f.sources, "source", nil, "only these sources")
 	fs.StringVar(&f.recipient, "recipient", "", "only events of this recipient (an address, or a recipient_hash)")
-	fs.StringVar(&f.from, "from", "now", "where to begin: now, beginning, a time ago (-10m) or an RFC 3339 time")
+	fs.StringVar(&f.message, "message", "", "only events of the message with this message_id")
+	fs.StringVar(&f.id, "id", "", "only the event with this id; of --raw and --dead: the request with this raw_id")
+	fs.StringVar(&f.from, "from", "", "where to begin: now, beginning, a time ago (-10m) or an RFC 3339 time (default now; with --no-follow beginning)")
 	fs.IntVar(&f.limit, "limit", 0, "end after so many records (0: no end)")
+	fs.BoolVar(&f.noFollow, "no-follow", false, "show what is there already, in the order of time, and end")
 	fs.BoolVar(&f.raw, "raw", false, "show the raw topic: requests as received")
 	fs.BoolVar(&f.dead, "dead", false, "show the dead-letter topic")
-	cmd.MarkFlagsMutuallyExclusive("topic", "raw", "dead")
-	cmd.MarkFlagsMutuallyExclusive("raw", "type")
-	cmd.MarkFlagsMutuallyExclusive("dead", "type")
-	cmd.MarkFlagsMutuallyExclusive("raw", "recipient")
-	cmd.MarkFlagsMutuallyExclusive("dead", "recipient")
+	exclusive(cmd, "topic", "raw", "dead")
+	for _, special := range []string{"raw", "dead"} {
+		for _, flag := range []string{"type", "recipient", "message"} {
+			exclusive(cmd, special, flag)
+		}
+	}
 	c.complete(cmd, "topic", c.topicNames)
-	c.complete(cmd, "type", func() []string { return append(canonicalTypes(), providerTypes()...) })
+	c.complete(cmd, "type", knownTypes)
 	c.complete(cmd, "provider", app.ProviderIDs)
 	c.complete(cmd, "source", c.sourceNames)
 	c.complete(cmd, "from", func() []string { return []string{"now", "beginning", "-10m", "-1h", "-24h"} })
-	return cmd
 }
 
-// tail follows the topics until the command's context ends, which is no error.
+// tail shows records until the command's context ends, which is no error.
 func (c *cli) tail(ctx context.Context, f tailFlags) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
+	}
+	if f.from == "" && f.noFollow {
+		f.from = "beginning"
 	}
 	start, err := parseStart(f.from, c.now())
 	if err != nil {
@@ -86,29 +108,80 @@ func (c *cli) tail(ctx context.Context, f tailFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkFilters(cfg, &f); err != nil {
+		return err
+	}
 	client, err := c.kafka(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("tail: %w", err)
 	}
 	defer client.Close()
-	out, left := newTailOutput(c, cfg), f.limit
-	keep := newFilter(f)
-	err = client.Follow(ctx, topics, start, func(m broker.Message) error {
-		if !keep.takes(&m) {
-			return nil
-		}
-		if err := out.message(&m); err != nil {
-			return err
-		}
-		if left--; left == 0 {
-			return broker.ErrStop
-		}
-		return nil
-	})
+	ctx, stop := c.untilUnread(ctx)
+	defer stop()
+	keep, show := newFilter(f), shower(f.limit, newTailOutput(c, cfg).message)
+	if f.noFollow {
+		h := &history{store: client, takes: keep.takes, show: show, note: c.note, limit: f.limit}
+		err = h.run(ctx, topics, start)
+	} else {
+		err = client.Follow(ctx, topics, start, func(m broker.Message) error {
+			if !keep.takes(&m) {
+				return nil
+			}
+			return show(&m)
+		})
+	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
 	return err //nolint:wrapcheck // it says who it is
+}
+
+// shower returns a function that shows a record and, after limit of them (0: no
+// limit) or when nobody reads them any more, returns broker.ErrStop.
+func shower(limit int, show func(*broker.Message) error) func(*broker.Message) error {
+	return func(m *broker.Message) error {
+		err := show(m)
+		limit--
+		if errors.Is(err, syscall.EPIPE) || err == nil && limit == 0 {
+			return broker.ErrStop
+		}
+		return err
+	}
+}
+
+// note tells a person something that is no error and no output.
+func (c *cli) note(format string, args ...any) {
+	fmt.Fprintf(c.errOut, "note: "+format+"\n", args...)
+}
+
+// checkFilters refuses what can match nothing. A type that is not known can: a
+// provider may have made it up yesterday.
+func (c *cli) checkFilters(cfg *config.Config, f *tailFlags) error {
+	if f.limit < 0 {
+		return errors.New("tail: --limit is at least 0")
+	}
+	if err := known("tail: --provider", f.providers, app.ProviderIDs()); err != nil {
+		return err
+	}
+	types := knownTypes()
+	for _, t := range f.types {
+		if slices.Contains(types, t) {
+			continue
+		}
+		hint := ""
+		if near := config.Nearest(t, types); near != "" {
+			hint = "; did you mean " + near + "?"
+		}
+		c.note("no provider has a type %q%s", t, hint)
+	}
+	if len(f.sources) == 0 {
+		return nil
+	}
+	compiled, err := c.compiled(cfg)
+	if err != nil {
+		return err
+	}
+	return known("tail: --source", f.sources, names(compiled))
 }
 
 // choose lists the topics to follow.
@@ -160,6 +233,9 @@ func canonicalTypes() []string {
 	return words
 }
 
+// knownTypes are the words for types: canonical ones and providers' own.
+func knownTypes() []string { return append(canonicalTypes(), providerTypes()...) }
+
 // parseStart reads --from.
 func parseStart(from string, now time.Time) (broker.Start, error) {
 	switch from {
@@ -177,66 +253,4 @@ func parseStart(from string, now time.Time) (broker.Start, error) {
 			from, now.UTC().Truncate(time.Second).Format(time.RFC3339))
 	}
 	return broker.Start{Time: at}, nil
-}
-
-// filter decides which records are shown. What the headers say is asked first:
-// most records are passed over without their value being read.
-type filter struct {
-	tailFlags
-
-	decodes bool // a wanted type is a provider's word, which only the value holds
-}
-
-// newFilter makes the filter of the flags.
-func newFilter(f tailFlags) *filter {
-	canonical := canonicalTypes()
-	own := func(word string) bool { return !slices.Contains(canonical, word) }
-	return &filter{tailFlags: f, decodes: slices.ContainsFunc(f.types, own)}
-}
-
-// takes reports whether a record is to be shown.
-func (f *filter) takes(m *broker.Message) bool {
-	if !selected(f.providers, headerOf(m, "provider")) || !selected(f.sources, headerOf(m, "source")) {
-		return false
-	}
-	word := typeWord(m)
-	typed := selected(f.types, word)
-	if f.recipient == "" && (typed || !f.decodes) {
-		return typed
-	}
-	e, err := event.Decode(m.Value)
-	if err != nil {
-		return false
-	}
-	return (typed || selected(f.types, e.ProviderType)) && f.concerns(&e)
-}
-
-// concerns reports whether the event is about the wanted recipient.
-func (f *filter) concerns(e *event.Event) bool {
-	if f.recipient == "" || f.recipient == e.RecipientHash {
-		return true
-	}
-	same := func(address string) bool { return strings.EqualFold(address, f.recipient) }
-	return same(e.Recipient) || slices.ContainsFunc(e.Recipients, same)
-}
-
-// typeWord is the short name of a record's type, by its ce_type header; "" if
-// it has none.
-func typeWord(m *broker.Message) string {
-	word, ok := strings.CutPrefix(headerOf(m, "ce_type"), "email.")
-	word, v1 := strings.CutSuffix(word, ".v1")
-	if !ok || !v1 {
-		return ""
-	}
-	return word
-}
-
-// headerOf returns a record header's value; "" if there is none.
-func headerOf(m *broker.Message, key string) string {
-	for _, h := range m.Headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
 }

@@ -3,10 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
@@ -38,7 +37,7 @@ func (o *tailOutput) message(m *broker.Message) error {
 	case !o.cli.json():
 		return o.row(m, special)
 	case special:
-		return json.NewEncoder(o.cli.out).Encode(recordJSON(m)) //nolint:wrapcheck // standard output
+		return json.NewEncoder(o.cli.out).Encode(recordJSON(m, m.Topic == o.deadletter)) //nolint:wrapcheck // standard output
 	}
 	_, err := o.cli.out.Write(append(m.Value, '\n'))
 	return err //nolint:wrapcheck // standard output
@@ -108,7 +107,7 @@ func who(e *event.Event) string {
 func detail(e *event.Event) string {
 	var parts []string
 	add := func(s string) {
-		if s != "" {
+		if s = strings.TrimSpace(s); s != "" && !slices.Contains(parts, s) {
 			parts = append(parts, s)
 		}
 	}
@@ -121,38 +120,18 @@ func detail(e *event.Event) string {
 	if e.Engagement != nil {
 		add(e.Engagement.URL)
 	}
+	response := ""
 	if e.SMTP != nil {
-		add(e.SMTP.Response)
+		response = e.SMTP.Response
 	}
-	add(e.Reason)
+	switch { // many providers give the answer as the reason, or the other way round
+	case strings.Contains(response, e.Reason):
+		add(response)
+	case strings.Contains(e.Reason, response):
+		add(e.Reason)
+	default:
+		add(response)
+		add(e.Reason)
+	}
 	return strings.Join(parts, ": ")
-}
-
-// recordLine is a record of the raw or the dead-letter topic as JSON.
-type recordLine struct {
-	Topic     string              `json:"topic"`
-	Partition int                 `json:"partition"`
-	Offset    int64               `json:"offset"`
-	Time      string              `json:"time"`
-	Key       string              `json:"key"`
-	Headers   map[string][]string `json:"headers"`
-	Value     string              `json:"value,omitempty"`        // if it is UTF-8
-	Base64    []byte              `json:"value_base64,omitempty"` // if it is not
-}
-
-// recordJSON makes the line of a record.
-func recordJSON(m *broker.Message) recordLine {
-	l := recordLine{
-		Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time.UTC().Format(time.RFC3339Nano),
-		Key: string(m.Key), Headers: make(map[string][]string, len(m.Headers)),
-	}
-	for _, h := range m.Headers {
-		l.Headers[h.Key] = append(l.Headers[h.Key], string(h.Value))
-	}
-	if utf8.Valid(m.Value) {
-		l.Value = string(m.Value)
-	} else {
-		l.Base64 = m.Value
-	}
-	return l
 }
