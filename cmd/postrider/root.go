@@ -51,20 +51,6 @@ func exitCode(err error) int {
 	return 1
 }
 
-// printError tells a person what went wrong. The problems of a configuration stand
-// one a line, each beginning with its place, as editors and terminals like it.
-func printError(w io.Writer, err error) {
-	var problems *config.Problems
-	if !errors.As(err, &problems) {
-		fmt.Fprintf(w, "postrider: %v\n", err)
-		return
-	}
-	fmt.Fprintf(w, "postrider: the configuration has %s:\n", plural(problems.Len(), "problem"))
-	for _, p := range problems.All() {
-		fmt.Fprintln(w, p)
-	}
-}
-
 // newRoot assembles the command tree.
 func newRoot(c *cli) *cobra.Command {
 	root := &cobra.Command{
@@ -72,17 +58,18 @@ func newRoot(c *cli) *cobra.Command {
 		Short: "Email providers' event webhooks, proven, normalized and published to Kafka",
 		Long: `postrider receives the event webhooks of email providers over HTTP, proves who
 sent them, turns every provider's payload into one canonical event and publishes
-each event to a Kafka topic of its type.
-
-Start here:
-  postrider serve            in one terminal
+each event to a Kafka topic of its type.`,
+		Example: `  postrider serve            in one terminal
   postrider send --all       in a second one
   postrider tail             in a third one`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version(),
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return known("--output", []string{c.output}, []string{"text", "json"})
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := known("--output", []string{c.output}, []string{"text", "json"}); err != nil {
+				return err
+			}
+			return c.outputFits(cmd)
 		},
 	}
 	c.style = newStyle(c.out, c.getenv("NO_COLOR"))
@@ -92,9 +79,29 @@ Start here:
 	root.PersistentFlags().StringVar(&c.configFile, "config", "", "configuration file (default ./config.yaml, then built-in defaults)")
 	root.PersistentFlags().StringVar(&c.output, "output", "text", "form of the output: text or json")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(newServe(c), newSources(c), newSend(c), newTail(c), newTopics(c), newVerify(c), newDoctor(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
+	serve := newServe(c)
+	serve.Annotations = map[string]string{textOnly: "it prints where things are, and then its log, which log.format makes JSON"}
+	root.AddCommand(serve, newSources(c), newSend(c), newTail(c), newTopics(c), newVerify(c), newDoctor(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
+	improveHelp(root)
+	improveCompletion(root)
 	return root
 }
+
+// outputFits refuses --output json where it would change nothing.
+func (c *cli) outputFits(cmd *cobra.Command) error {
+	if !c.json() {
+		return nil
+	}
+	for ; cmd.HasParent(); cmd = cmd.Parent() {
+		if why := cmd.Annotations[textOnly]; why != "" {
+			return fmt.Errorf("%s has no --output json: %s", cmd.Name(), why)
+		}
+	}
+	return nil
+}
+
+// textOnly annotates a command whose output has one form; the value says why.
+const textOnly = "text only"
 
 // load reads the configuration.
 func (c *cli) load() (*config.Config, error) {

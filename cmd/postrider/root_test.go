@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
 )
 
@@ -29,11 +33,11 @@ func commands(c *cobra.Command) []*cobra.Command {
 
 func TestEveryCommandIsExplained(t *testing.T) {
 	t.Parallel()
-	for _, c := range commands(newTestRoot())[1:] {
+	for _, c := range commands(newTestRoot()) {
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
 			t.Errorf("%s: short text %q", c.CommandPath(), c.Short)
 		}
-		if c.Runnable() && c.Example == "" {
+		if c.Example == "" {
 			t.Errorf("%s: no example", c.CommandPath())
 		}
 	}
@@ -84,11 +88,79 @@ func TestPrintError(t *testing.T) {
 	problems.Add("a", "config.yaml:9:1", "wrong", "")
 	for want, err := range map[string]error{
 		"postrider: x\n": errors.New("x"),
+		"postrider: a port is taken\nand another\n": errors.Join(errors.New("app: a port is taken"), errors.New("app: and another")),
 		"postrider: the configuration has 2 problems:\nconfig.yaml:9:1: a: wrong\nconfig.yaml:10:1: b: wrong (do that)\n": &problems,
 	} {
 		var b bytes.Buffer
 		if printError(&b, err); b.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", &b, want)
+		}
+	}
+}
+
+func TestPlainly(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"app: server.listen: taken":         "server.listen: taken",
+		"app: broker: gone":                 "gone",
+		"tail: broker: app: gone":           "tail: gone",
+		"send: --rate: wrong":               "send: --rate: wrong",
+		"topics: config: sender: x":         "topics: config: sender: x",
+		"the app: broken":                   "the app: broken",
+		"app":                               "app",
+		"":                                  "",
+		"Did you mean this?":                "Did you mean this?",
+		"https://example.com: app: no dice": "https://example.com: app: no dice",
+	} {
+		if got := plainly(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestPackageNamesAreAll fails when a package is added whose name would be shown
+// to people in front of its errors.
+func TestPackageNamesAreAll(t *testing.T) {
+	t.Parallel()
+	silent := []string{"all", "archtest", "bench", "brokertest", "kafkatest", "smtpcode", "testdata", "tools"} // no errors, or tests only
+	for _, folder := range []string{"internal", "pkg", "internal/broker"} {
+		entries, err := os.ReadDir(filepath.Join(top, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			name := e.Name()
+			if e.IsDir() && !slices.Contains(slices.Concat(silent, packageNames(), speakers()), name) {
+				t.Errorf("%s/%s is in neither list of errors.go", folder, name)
+			}
+		}
+	}
+}
+
+func TestReadPlace(t *testing.T) {
+	t.Parallel()
+	want := broker.Position{Topic: "email.raw", Partition: 3, Offset: 1841}
+	for _, in := range []string{"email.raw/3/1841", "email.raw[3]@1841"} {
+		if got, err := readPlace(in); got != want || err != nil {
+			t.Errorf("%q: got %+v, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{
+		"", "email.raw", "a/b/c", "a/-1/0", "a/0/-1", "/0/0", "a/0/0/0", "a[0]", "a[0]@", "a[]@0", "[0]@0", "a[0@1", "a0]@1", "a[0]@-1", "a[0]1", "a[99999999999]@1",
+	} {
+		if got, err := readPlace(in); err == nil {
+			t.Errorf("%q: got %+v, want an error", in, got)
+		}
+	}
+}
+
+func TestSize(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[int]string{
+		0: "?", 512: "512 B", 1 << 10: "1 KiB", 1_000_000: "976.6 KiB", 1 << 20: "1 MiB", 1<<20 + 12: "1 MiB", 3 << 19: "1.5 MiB", 16 << 20: "16 MiB",
+	} {
+		if got := size(in); got != want {
+			t.Errorf("%d: got %q, want %q", in, got, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ the settings that decide whether records are safe. Exit code 1 if one is missing
 		Example: `  postrider topics
   postrider topics --output json
   postrider topics create`,
-		Args: cobra.NoArgs,
+		Args: onlySubcommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.topics(cmd.Context(), false) },
 	}
 	cmd.AddCommand(&cobra.Command{
@@ -226,15 +227,19 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// size writes a number of bytes: "16MiB".
+// size writes a number of bytes, to a tenth: "16 MiB", "1 MiB" also for the few
+// bytes more that brokers have as their default.
 func size(n int) string {
+	scaled := func(unit int) string {
+		return strings.TrimSuffix(strconv.FormatFloat(float64(n)/float64(unit), 'f', 1, 64), ".0")
+	}
 	switch {
 	case n == 0:
 		return "?"
-	case n%(1<<20) == 0:
-		return strconv.Itoa(n>>20) + "MiB"
-	case n%(1<<10) == 0:
-		return strconv.Itoa(n>>10) + "KiB"
+	case n >= 1<<20:
+		return scaled(1<<20) + " MiB"
+	case n >= 1<<10:
+		return scaled(1<<10) + " KiB"
 	}
-	return strconv.Itoa(n) + "B"
+	return strconv.Itoa(n) + " B"
 }
