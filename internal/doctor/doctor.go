@@ -25,7 +25,7 @@ const (
 
 // Check is one finding.
 type Check struct {
-	Area   string `json:"area"` // config, sources, kafka, topics, ports, clock, disk
+	Area   string `json:"area"` // config, receiver, ports, kafka, topics, sources, clock, disk
 	Status Status `json:"status"`
 	Text   string `json:"text"`         // what was found; no secret, except in an address where asked for
 	Do     string `json:"do,omitempty"` // what to do about it

@@ -137,13 +137,18 @@ func (e *examination) compareClocks(who string, date time.Time) {
 // clock asks the system whether something keeps the clock right.
 func (e *examination) clock(context.Context) {
 	synced, ok := clockSynced()
+	e.clockState(synced, ok, inContainer())
+}
+
+// clockState reports whether the clock is kept right, as far as the kernel knows.
+func (e *examination) clockState(synced, known, contained bool) {
 	now := e.Now().UTC().Format(time.RFC3339)
 	switch {
-	case !ok:
+	case !known:
 		e.found("clock", Note, "", "says %s; this system does not tell whether it is synchronised", now)
 	case synced:
 		e.found("clock", OK, "", "says %s and is synchronised", now)
-	case inContainer():
+	case contained:
 		e.found("clock", Note, "", "says %s; the kernel does not tell a container whether it is synchronised: that is the host's matter", now)
 	default:
 		e.found("clock", Warn, "run an NTP client (chrony, systemd-timesyncd): signed times are compared with this clock",
