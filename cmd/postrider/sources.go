@@ -125,15 +125,23 @@ func (c *cli) printSources(rows []sourceRow, secrets bool) error {
 		return err //nolint:wrapcheck // standard output
 	}
 	for _, r := range rows {
-		if n := len(r.Valid); n > 1 && (secrets || r.manyAddresses()) {
-			all := "both"
-			if n > 2 {
-				all = fmt.Sprintf("all %d", n)
-			}
-			fmt.Fprintf(c.out, "%s: %s secrets are valid: what is sent with any of them is accepted until it ends or is removed\n", r.Name, all)
+		if secrets || r.manyAddresses() {
+			c.printRotation(r)
 		}
 	}
 	return nil
+}
+
+// printRotation says that several secrets work at once.
+func (c *cli) printRotation(r sourceRow) {
+	number := "both"
+	switch n := len(r.Valid); {
+	case n < 2:
+		return
+	case n > 2:
+		number = fmt.Sprintf("all %d", n)
+	}
+	fmt.Fprintf(c.out, "%s: %s secrets are valid: what is sent with any of them is accepted until it ends or is removed\n", r.Name, number)
 }
 
 // manyAddresses reports whether the source has one address for each of several secrets.

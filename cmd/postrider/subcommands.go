@@ -13,7 +13,7 @@ import (
 // help, and a subcommand that does not exist is an error.
 func group(cmd *cobra.Command) {
 	cmd.Args = onlySubcommands
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() } //nolint:wrapcheck // standard output
 }
 
 // onlySubcommands refuses arguments. It names the subcommand that was meant.
