@@ -261,15 +261,3 @@ func TestParseRequest(t *testing.T) {
 		}
 	}
 }
-
-func TestParsePlace(t *testing.T) {
-	t.Parallel()
-	if topic, p, o, err := parsePlace("email.raw/3/1841"); topic != "email.raw" || p != 3 || o != 1841 || err != nil {
-		t.Errorf("got %s, %d, %d, %v", topic, p, o, err)
-	}
-	for _, in := range []string{"", "email.raw", "a/b/c", "a/-1/0", "a/0/-1", "/0/0", "a/0/0/0"} {
-		if _, _, _, err := parsePlace(in); err == nil {
-			t.Errorf("%q: no error", in)
-		}
-	}
-}

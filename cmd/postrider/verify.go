@@ -55,7 +55,7 @@ never stored there, so only signatures can be verified again.`,
 	fs.StringArrayVarP(&f.headers, "header", "H", nil, "header of the request, \"Name: value\"")
 	fs.StringVar(&f.body, "body", "", "file with the request's body, byte for byte")
 	fs.StringVar(&f.path, "path", "", "path and query that were called, with the token if there is one")
-	fs.StringVar(&f.raw, "raw", "", "take the request from the raw topic: TOPIC/PARTITION/OFFSET")
+	fs.StringVar(&f.raw, "raw", "", "take the request from the raw topic: its place there, email.raw[3]@1841 or email.raw/3/1841")
 	fs.StringVar(&f.at, "at", "", "when it was received, as an RFC 3339 time (default: now, or what the raw record says)")
 	cmd.MarkFlagsMutuallyExclusive("raw", "body")
 	c.complete(cmd, "source", c.sourceNames)

@@ -12,7 +12,6 @@ import (
 	"net/textproto"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -206,24 +205,29 @@ func (s *savedRequest) complete(at string, source *app.CompiledSource, publicURL
 
 // storedRequest reads a request from the raw topic.
 func (c *cli) storedRequest(ctx context.Context, cfg *config.Config, place string) (*savedRequest, error) {
-	topic, partition, offset, err := parsePlace(place)
+	at, err := readPlace(place)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("verify: --raw: %w", err)
 	}
 	client, err := c.kafka(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	defer client.Close()
-	ranges, err := client.Offsets(ctx, topic)
+	ranges, err := client.Offsets(ctx, at.Topic)
 	if err != nil {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
-	if r, ok := ranges[partition]; !ok || offset < r.First || offset >= r.Next {
-		return nil, fmt.Errorf("verify: %s[%d] holds no record %d: it holds those from %d to %d", topic, partition, offset, r.First, r.Next-1)
+	switch r, ok := ranges[at.Partition]; {
+	case !ok:
+		return nil, fmt.Errorf("verify: there is no partition %d: %s has %d", at.Partition, at.Topic, len(ranges))
+	case r.First == r.Next:
+		return nil, fmt.Errorf("verify: %s[%d] is empty", at.Topic, at.Partition)
+	case at.Offset < r.First || at.Offset >= r.Next:
+		return nil, fmt.Errorf("verify: %s[%d] holds no record %d: it holds those from %d to %d", at.Topic, at.Partition, at.Offset, r.First, r.Next-1)
 	}
 	var s *savedRequest
-	err = client.Read(ctx, topic, partition, offset, offset+1, func(m broker.Message) error {
+	err = client.Read(ctx, at.Topic, at.Partition, at.Offset, at.Offset+1, func(m broker.Message) error {
 		s = fromRecord(&m)
 		return nil
 	})
@@ -231,22 +235,9 @@ func (c *cli) storedRequest(ctx context.Context, cfg *config.Config, place strin
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	if s == nil {
-		return nil, fmt.Errorf("verify: %s[%d]@%d is not there any more", topic, partition, offset)
+		return nil, fmt.Errorf("verify: %s[%d]@%d is not there any more", at.Topic, at.Partition, at.Offset)
 	}
 	return s, nil
-}
-
-// parsePlace reads TOPIC/PARTITION/OFFSET.
-func parsePlace(place string) (topic string, partition int, offset int64, err error) {
-	parts := strings.Split(place, "/")
-	if len(parts) == 3 {
-		p, errP := strconv.Atoi(parts[1])
-		o, errO := strconv.ParseInt(parts[2], 10, 64)
-		if errP == nil && errO == nil && p >= 0 && o >= 0 && parts[0] != "" {
-			return parts[0], p, o, nil
-		}
-	}
-	return "", 0, 0, fmt.Errorf("verify: --raw %q: write it as TOPIC/PARTITION/OFFSET, e.g. email.raw/3/1841", place)
 }
 
 // fromRecord makes the request of a raw record: its own headers are under http-.
