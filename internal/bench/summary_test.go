@@ -105,11 +105,13 @@ func TestOwnProcess(t *testing.T) {
 		return
 	}
 	before, all := processSeconds(os.Getpid()), machineSeconds()
-	for x := 1.0; processSeconds(os.Getpid()) < before+0.03; {
+	for x := 1.0; processSeconds(os.Getpid()) < before+0.2; {
 		x = math.Sqrt(x + 1)
 	}
-	if got := machineSeconds() - all; got < 0.02 {
-		t.Errorf("this process worked for 0.03 s, the machine for %v s", got)
+	// The kernel adds the two counters up apart, each by ticks of its own: half
+	// of it tells a wrong unit from their rounding.
+	if got := machineSeconds() - all; got < 0.1 {
+		t.Errorf("this process worked for 0.2 s, the machine for %v s", got)
 	}
 	if mib := peakMemory(os.Getpid()); !mib.known() || mib < 1 || mib > 10_000 {
 		t.Errorf("peak memory %v MiB", mib)
