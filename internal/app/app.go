@@ -98,12 +98,16 @@ func (a *App) start(ctx context.Context) error {
 	return writeReadyFile(a.opt.ReadyFile, a.info)
 }
 
-// listen takes both ports.
-func (a *App) listen(ctx context.Context) (err error) {
-	if a.webhooks, err = listen(ctx, "server.listen", a.cfg.Server.Listen); err != nil {
-		return err
+// listen takes both ports. Every port that is taken is reported at once, the
+// embedded broker's too.
+func (a *App) listen(ctx context.Context) error {
+	var errs [3]error
+	a.webhooks, errs[0] = listen(ctx, "server.listen", a.cfg.Server.Listen)
+	a.adminSocket, errs[1] = listen(ctx, "admin.listen", a.cfg.Admin.Listen)
+	if a.cfg.EmbeddedBroker() {
+		errs[2] = free(ctx, "kafka.embedded.listen", a.cfg.Kafka.Embedded.Listen)
 	}
-	if a.adminSocket, err = listen(ctx, "admin.listen", a.cfg.Admin.Listen); err != nil {
+	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
 	a.info = Info{Version: a.opt.Version, Listen: a.webhooks.Addr().String(), Admin: a.adminSocket.Addr().String()}
@@ -116,10 +120,22 @@ func (a *App) listen(ctx context.Context) (err error) {
 func listen(ctx context.Context, key, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
+		if cause, ok := errors.AsType[*net.OpError](err); ok {
+			err = cause.Err // without the address, which is said already
+		}
 		return nil, fmt.Errorf("app: %s: cannot listen on %s: %w (set %s, or the environment variable %s, to another address)",
 			key, address, err, key, "POSTRIDER_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")))
 	}
 	return l, nil
+}
+
+// free reports whether somebody else could listen there.
+func free(ctx context.Context, key, address string) error {
+	l, err := listen(ctx, key, address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // build makes the sources and the receiver.

@@ -419,6 +419,29 @@ func startError(t *testing.T, cfg *config.Config) error {
 	return a.Start(t.Context())
 }
 
+func TestEveryTakenPortIsReportedAtOnce(t *testing.T) {
+	var taken [2]net.Listener
+	for i := range taken {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		taken[i] = l
+	}
+	other := freeAddress(t)
+	err := startError(t, settings(t, "POSTRIDER_SERVER_LISTEN="+taken[0].Addr().String()+
+		" POSTRIDER_ADMIN_LISTEN="+other+" POSTRIDER_KAFKA_EMBEDDED_LISTEN="+taken[1].Addr().String()))
+	if err == nil || !strings.Contains(err.Error(), "server.listen") || !strings.Contains(err.Error(), "kafka.embedded.listen") {
+		t.Errorf("got %v, want both keys", err)
+	}
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", other)
+	if err != nil {
+		t.Fatalf("the admin port is still taken after the failed start: %v", err)
+	}
+	free.Close()
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"go.uber.org/zap"
@@ -65,8 +66,10 @@ func (a *App) stopAdmin() error {
 		defer cancel()
 		err = a.admin.Shutdown(ctx)
 	}
-	if a.webhooks != nil {
-		_ = a.webhooks.Close() // closed before, unless start-up failed half-way
+	for _, socket := range []net.Listener{a.webhooks, a.adminSocket} {
+		if socket != nil {
+			_ = socket.Close() // closed before, unless start-up failed half-way
+		}
 	}
 	return err
 }
