@@ -69,8 +69,12 @@ func (e *MissingTopicsError) Error() string {
 // failure it returns what it could report, and an error that names every topic
 // at fault with the broker's words and what to do.
 func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec, create bool) ([]TopicReport, error) {
-	c.refresh(c.generation()) // a topic made a moment ago must not look missing
 	missing, err := c.missing(ctx, specs)
+	for n := 1; err == nil && len(missing) > 0 && !create && n <= looksAgain; n++ {
+		if err = sleep(ctx, backoff(n)); err == nil {
+			missing, err = c.missing(ctx, specs)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +132,15 @@ func (c *Client) layout(ctx context.Context) (map[string]kafka.Topic, error) {
 	return found, nil
 }
 
+// looksAgain is how often topics that seem to be missing are looked for again, a
+// second in all: the brokers of a cluster learn of a new topic one after the other,
+// and any of them may answer.
+const looksAgain = 7
+
+// missing is what does not exist, by a view of the cluster that is fresh: a topic
+// made a moment ago must not look missing.
 func (c *Client) missing(ctx context.Context, specs []TopicSpec) ([]TopicSpec, error) {
+	c.refresh(c.generation())
 	found, err := c.layout(ctx)
 	if err != nil {
 		return nil, err
