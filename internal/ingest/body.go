@@ -20,14 +20,15 @@ var (
 	errMalformed  = errors.New("ingest: body framing is not HTTP")
 )
 
-// byteBudget bounds the bytes of all bodies held at once. Safe for concurrent use.
-type byteBudget struct {
+// budget bounds what all requests hold at once: bytes of bodies, or places for
+// requests in progress. Safe for concurrent use.
+type budget struct {
 	limit int64
 	used  atomic.Int64
 }
 
-// take reserves n bytes, or nothing and false.
-func (b *byteBudget) take(n int64) bool {
+// take reserves n, or nothing and false.
+func (b *budget) take(n int64) bool {
 	if b.used.Add(n) <= b.limit {
 		return true
 	}
@@ -35,8 +36,8 @@ func (b *byteBudget) take(n int64) bool {
 	return false
 }
 
-// give returns n bytes.
-func (b *byteBudget) give(n int64) { b.used.Add(-n) }
+// give returns n.
+func (b *budget) give(n int64) { b.used.Add(-n) }
 
 // bodyLimits bounds one request's body, in bytes.
 type bodyLimits struct {
@@ -59,7 +60,7 @@ const freeRead = 16 << 10
 // body is a request body with its reservation in the budget.
 type body struct {
 	bytes    []byte
-	budget   *byteBudget
+	budget   *budget
 	reserved int64
 }
 
@@ -79,7 +80,7 @@ func (b *body) reserve(n int64) error {
 // releases it. A body that claims to be gzip and is not is kept as it is: whether
 // it is worth anything is for the proof and the parser to say, and a dead letter
 // keeps its bytes.
-func readBody(r *http.Request, lim bodyLimits, budget *byteBudget) (*body, error) {
+func readBody(r *http.Request, lim bodyLimits, budget *budget) (*body, error) {
 	b := &body{budget: budget}
 	raw, err := b.read(r.Body, r.ContentLength, lim.received)
 	if err != nil {

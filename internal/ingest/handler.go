@@ -77,8 +77,7 @@ func (s *Server) receive(c echo.Context, src *Source) (result Result, err error)
 	if err := s.admit(c.Request()); err != nil {
 		return "", err
 	}
-	s.active.Add(1)
-	defer s.active.Add(-1)
+	defer s.progress.give(1)
 	req := s.request(c)
 	if err := src.Verifier.Missing(&req); err != nil {
 		return "", err
@@ -114,12 +113,13 @@ func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (R
 	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID(src.Name))
 }
 
-// admit does the checks that cost nothing, before a byte of the body is read.
+// admit does the checks that cost nothing, before a byte of the body is read, and
+// takes the request's place among those in progress.
 func (s *Server) admit(r *http.Request) error {
 	switch {
 	case r.Method != http.MethodPost:
 		return errMethod
-	case s.active.Load() >= int64(s.opt.Limits.MaxConcurrent):
+	case !s.progress.take(1):
 		return errOverload
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -58,9 +57,9 @@ type Server struct {
 	opt      Options
 	sources  map[string]*Source
 	http     *http.Server
-	buffered byteBudget
+	buffered budget              // bytes of bodies
 	large    *semaphore.Weighted // see batchCost
-	active   atomic.Int64
+	progress budget              // requests
 	retry    string
 }
 
@@ -72,7 +71,8 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opt:      o,
 		sources:  make(map[string]*Source, len(o.Sources)),
-		buffered: byteBudget{limit: o.Limits.MaxBufferedBytes},
+		buffered: budget{limit: o.Limits.MaxBufferedBytes},
+		progress: budget{limit: int64(o.Limits.MaxConcurrent)},
 		large:    semaphore.NewWeighted(o.Limits.MaxBufferedBytes),
 		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
 	}

@@ -177,7 +177,7 @@ func (m *Metrics) Source(name, provider string) *Source {
 	return s
 }
 
-// Begin counts a request into the in-flight gauge; the returned func counts it out.
+// Begin counts a request into the in-flight gauge; End counts it out.
 func (s *Source) Begin() { s.m.inFlight.Inc() }
 
 // End counts a request out of the in-flight gauge.

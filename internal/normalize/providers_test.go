@@ -14,14 +14,13 @@ import (
 	"github.com/postrider/postrider/internal/provider/all"
 	"github.com/postrider/postrider/internal/provider/providertest"
 	"github.com/postrider/postrider/pkg/event"
-	"github.com/postrider/postrider/schemas"
 )
 
 // TestEverySampleOfEveryProviderNormalizes takes every sample through the path
 // and holds the published JSON against the published schema, with the address
 // in the clear and as a hash.
 func TestEverySampleOfEveryProviderNormalizes(t *testing.T) {
-	schema := eventSchema(t)
+	schema := providertest.Schema(t)
 	for _, def := range all.Definitions() {
 		p, err := def.New(nil)
 		if err != nil {
@@ -47,24 +46,6 @@ func TestEverySampleOfEveryProviderNormalizes(t *testing.T) {
 			}
 		}
 	}
-}
-
-func eventSchema(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemas.Event()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(schemas.EventID, doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(schemas.EventID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
 }
 
 // holds checks what is true of every published event.

@@ -55,7 +55,7 @@ func readCases(t testing.TB) []testCase {
 // golden compares what comes out of each case with its .json file and with the
 // published schema.
 func (s *suite) golden(t *testing.T) {
-	published := schema(t)
+	published := Schema(t)
 	for _, c := range s.cases {
 		t.Run(c.name, func(t *testing.T) {
 			results := Parse(t, s.def, s.parser, c.body)

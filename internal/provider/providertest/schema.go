@@ -10,8 +10,8 @@ import (
 	"github.com/postrider/postrider/schemas"
 )
 
-// schema compiles the published JSON Schema of the event.
-func schema(t testing.TB) *jsonschema.Schema {
+// Schema compiles the published JSON Schema of the event.
+func Schema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemas.Event()))
 	if err != nil {
