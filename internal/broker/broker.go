@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/postrider/postrider/pkg/event"
@@ -41,6 +42,63 @@ type Publisher interface {
 	// fails no other. Records of one partition keep their order. Safe for
 	// concurrent use.
 	Publish(ctx context.Context, recs []Record) error
+}
+
+// Durability says what has to have happened to a record before its sender is
+// told that it is safe.
+type Durability uint8
+
+const (
+	// BrokerOnly: acknowledged by all in-sync replicas; a record that is not in
+	// time has failed.
+	BrokerOnly Durability = iota
+	// BrokerThenSpool: acknowledged in time or else kept in the Store, from where
+	// it is published as soon as Kafka takes it.
+	BrokerThenSpool
+	// SpoolFirst: kept in the Store at once, published from there.
+	SpoolFirst
+)
+
+// Ref names a record in a Store. It is small: there may be millions.
+type Ref struct {
+	Seq     uint64 // grows with every record; decides about the order
+	Segment uint32 // the rest is where to find it
+	Offset  uint32
+}
+
+// Stored is what the publisher has to know of a stored record to put it in line.
+type Stored struct {
+	Ref
+	Topic string
+	Slot  uint32 // decides about the partition
+	Size  int32  // upper bound of the encoded size, bytes
+}
+
+// Describe returns what Resume needs to know of a record.
+func Describe(ref Ref, r *Record) Stored {
+	s := Stored{Ref: ref, Topic: r.Topic, Size: int32(RecordBytes(r) + sizeSlack)} //nolint:gosec // a record is far below 2 GiB
+	if r.Key == nil {
+		s.Slot = uint32(ref.Seq & math.MaxInt32) //nolint:gosec // cut to its width
+	} else {
+		s.Slot = keySlot(r.Key)
+	}
+	return s
+}
+
+// Store keeps records where they outlive the process, until Kafka has them
+// (package spool). Safe for concurrent use.
+type Store interface {
+	// Append makes the records durable, all or none, in order and behind all
+	// earlier ones; when it returns nil they survive a loss of power. An error
+	// means that none is kept, or, when it is ctx's, that nobody knows yet: the
+	// store then forgets them itself.
+	Append(ctx context.Context, recs []Record) ([]Ref, error)
+	// Load reads a record back. An error means that it is damaged for good.
+	Load(ref Ref) (Record, error)
+	// Settle ends the store's care for records: they are in Kafka (cause nil), or
+	// never will be: then they are set aside with the cause for a person to look
+	// at. Settling one again does nothing.
+	Settle(refs []Ref, cause error)
 }
 
 // Errors that a record's outcome wraps. Everything else is trouble of ours or

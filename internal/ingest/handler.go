@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
+	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/pkg/webhook"
@@ -29,6 +30,7 @@ type Source struct {
 	Busy          int    // status for our own trouble
 	RefusedStatus int    // status for a bad proof
 	MaxBodyBytes  int64  // as received
+	Durability    broker.Durability
 	Metrics       *metrics.Source
 }
 

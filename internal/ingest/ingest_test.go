@@ -44,7 +44,11 @@ type fakePublisher struct {
 	release chan struct{} // when set, Publish waits for it
 }
 
-func (p *fakePublisher) Publish(ctx context.Context, recs []broker.Record) error {
+func (p *fakePublisher) Deliver(ctx context.Context, recs []broker.Record, _ broker.Durability) ([]bool, error) {
+	return nil, p.publish(ctx, recs)
+}
+
+func (p *fakePublisher) publish(ctx context.Context, recs []broker.Record) error {
 	if p.entered != nil {
 		p.entered <- struct{}{}
 	}

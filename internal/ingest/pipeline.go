@@ -14,9 +14,10 @@ import (
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
-// Publisher publishes records durably.
+// Publisher makes records safe.
 type Publisher interface {
-	broker.Publisher
+	// Deliver is that of broker.GroupCommitter.
+	Deliver(ctx context.Context, recs []broker.Record, d broker.Durability) (spooled []bool, err error)
 	// MaxRecordBytes is the largest record the topic takes, 0 if not known.
 	MaxRecordBytes(topic string) int
 }
@@ -85,7 +86,7 @@ const maxRounds = 3
 func (p *Pipeline) publish(ctx context.Context, b *batch) error {
 	pending := b.entries
 	for range maxRounds {
-		err := p.opt.Publisher.Publish(ctx, records(pending))
+		_, err := p.opt.Publisher.Deliver(ctx, records(pending), b.src.Durability)
 		if err == nil {
 			return nil
 		}
