@@ -87,6 +87,9 @@ var table = []row{
 		others: []string{kafkaGo, "github.com/twmb/franz-go/pkg/kerr", "github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kmsg", zap},
 	},
 
+	// What was seen before.
+	{folder: "internal/dedupe", own: []string{"internal/broker"}, others: []string{zap}},
+
 	// The process.
 	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
 	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},
@@ -94,7 +97,7 @@ var table = []row{
 	{
 		folder: "internal/ingest",
 		own: []string{
-			"internal/broker", "internal/metrics", "internal/normalize", "internal/provider", "pkg/event", "pkg/webhook",
+			"internal/broker", "internal/dedupe", "internal/metrics", "internal/normalize", "internal/provider", "pkg/event", "pkg/webhook",
 		},
 		others: []string{echo, "golang.org/x/net/netutil", "golang.org/x/sync/semaphore", zap},
 	},

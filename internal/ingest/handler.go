@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/pkg/webhook"
@@ -31,6 +32,8 @@ type Source struct {
 	RefusedStatus int    // status for a bad proof
 	MaxBodyBytes  int64  // as received
 	Durability    broker.Durability
+	Dedupe        dedupe.Mode   // what becomes of repeats
+	DedupeWindow  time.Duration // how old a repeat may be; 0: as the whole window
 	Metrics       *metrics.Source
 }
 

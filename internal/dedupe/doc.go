@@ -1,0 +1,2 @@
+// Package dedupe recognises events that were accepted before.
+package dedupe
