@@ -110,16 +110,32 @@ func checkTemplate(cfg Config, rep *report) []part {
 		rep.problem("template", "%v", err)
 		return nil
 	}
-	if has(parts, partID) && cfg.IDHeader == "" {
-		rep.problem("id_header", "missing; the template has {id}")
-	}
-	if !has(parts, partBody) {
-		rep.warning("template", "without {body}: whoever has seen one signed request can send any body with its signature")
-	}
 	if touching(parts) {
 		rep.warning("template", "two placeholders touch: bytes can be moved from one to the other; check the provider's page")
 	}
+	checkID(cfg, parts, rep)
 	return parts
+}
+
+// checkID checks the webhook's id, which is all that binds a body to a signature
+// that does not cover it.
+func checkID(cfg Config, parts []part, rep *report) {
+	signed := has(parts, partID) || cfg.IDHeader != "" && hasHeader(parts, http.CanonicalHeaderKey(cfg.IDHeader))
+	switch {
+	case has(parts, partID) && cfg.IDHeader == "":
+		rep.problem("id_header", "missing; the template has {id}")
+	case !signed && cfg.IDHeader != "":
+		rep.warning("id_header", "has no effect without {id} in the template: anybody could change it")
+	}
+	switch {
+	case has(parts, partBody):
+	case signed:
+		rep.warning("template", "without {body}: whoever has seen one signed request before it got here can send any body with its signature; "+
+			"an {id} that came already is refused with another body")
+	default:
+		rep.warning("template", "without {body}: whoever has seen one signed request can send any body with its signature; "+
+			"if the provider signs an id, add {id}, so that one that came already is refused with another body")
+	}
 }
 
 // checkTime checks that a timestamp that is looked at is also signed.

@@ -107,7 +107,18 @@ func (v *macVerifier) verify(r *Request) (Proof, error) {
 	if err := v.fresh(r.ReceivedAt, &ev); err != nil {
 		return Proof{}, err
 	}
-	return Proof{Scheme: v.scheme, KeyID: match, Signed: ev.signed}, nil
+	return Proof{
+		Scheme: v.scheme, KeyID: match, Signed: ev.signed,
+		Nonce: v.nonce(r.Header, ev.layout), Covered: has(v.parts, partBody),
+	}, nil
+}
+
+// nonce returns the webhook's id if the signature covers it, else "".
+func (v *macVerifier) nonce(h http.Header, l layout) string {
+	if l.id == "" || !has(v.parts, partID) && !hasHeader(v.parts, l.id) {
+		return ""
+	}
+	return firstValue(h, l.id)
 }
 
 // unmatched is the refusal of a request that no secret fits.

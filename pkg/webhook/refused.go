@@ -16,6 +16,7 @@ const (
 	ReasonAddress            Reason = "address_not_allowed" // client address outside the allow list
 	ReasonNoSecret           Reason = "no_active_secret"    // every configured secret is past its not_after
 	ReasonUnsupportedContent Reason = "unsupported_webhook" // a known other webhook of the provider that this source does not take
+	ReasonReplayed           Reason = "replayed"            // a proof that came before, now with another body, which it does not cover
 )
 
 // RefusedError is why Verify or Missing refused a request. Its text holds no
@@ -59,4 +60,13 @@ func noMatch(scheme, where string, active bool) *RefusedError {
 		e.Reason, e.Hint = ReasonNoSecret, "every configured secret has ended or there is none; add the current one"
 	}
 	return e
+}
+
+// Replayed is the refusal of a request whose nonce came before with another
+// body, where the proof does not cover the body: the signature of a genuine
+// request under a body of somebody else's. p is the proof of the later request;
+// only the receiver knows the earlier one.
+func Replayed(p Proof) *RefusedError {
+	return refuse(p.Scheme, ReasonReplayed, "webhook id",
+		"it came before with another body, which the signature does not cover: one of the two is a forgery")
 }

@@ -114,7 +114,8 @@ func goodCases() []goodCase {
 func TestGoodRequests(t *testing.T) {
 	for _, c := range goodCases() {
 		t.Run(c.name, func(t *testing.T) {
-			want := webhook.Proof{Scheme: c.cfg.Type, KeyID: "2026-11", Signed: c.signed}
+			want := webhook.Proof{Scheme: c.cfg.Type, KeyID: "2026-11", Signed: c.signed, Covered: c.cfg.Covers().Body}
+			want.Nonce = map[string]string{"hmac template": "id-9", "standard webhooks": "msg_ours1", "svix": "msg_ours1"}[c.name]
 			if c.cfg.Type == "none" {
 				want.KeyID = ""
 			}

@@ -35,6 +35,14 @@ type Proof struct {
 	Scheme string    // "jetemail", "hmac", "standard_webhooks", "basic", "bearer", "header", "token", "none"
 	KeyID  string    // configured id of the secret that matched; "" for none
 	Signed time.Time // the signed timestamp; zero if the scheme has none or does not sign it
+	// Nonce is the webhook's id where the signature covers it; "" if the scheme
+	// has none or does not sign it. A provider keeps it over its retries.
+	Nonce string
+	// Covered is true if the signature covers the body. Where it does not, whoever
+	// has seen one signed request can send another body with its proof: the
+	// receiver remembers the nonce with the body it came with, and refuses
+	// (Replayed) a known one with another.
+	Covered bool
 }
 
 // Verified is a request whose origin is proven. Only Verify makes one.
