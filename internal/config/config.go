@@ -13,13 +13,15 @@ import (
 
 // Config is the whole configuration with defaults filled in.
 type Config struct {
-	Server  Server   `yaml:"server"`
-	Admin   Admin    `yaml:"admin"`
-	Kafka   Kafka    `yaml:"kafka"`
-	Spool   Spool    `yaml:"spool"`
-	Log     Log      `yaml:"log"`
-	PII     PII      `yaml:"pii"`
-	Sources []Source `yaml:"sources"`
+	Server     Server     `yaml:"server"`
+	Admin      Admin      `yaml:"admin"`
+	Kafka      Kafka      `yaml:"kafka"`
+	Spool      Spool      `yaml:"spool"`
+	Dedupe     Dedupe     `yaml:"dedupe"`
+	Quarantine Quarantine `yaml:"quarantine"`
+	Log        Log        `yaml:"log"`
+	PII        PII        `yaml:"pii"`
+	Sources    []Source   `yaml:"sources"`
 
 	// File is the file that was read; "" when there was none.
 	File string `yaml:"-"`
@@ -28,8 +30,7 @@ type Config struct {
 	// SourcesGiven says that `sources` is in the configuration; when it is not,
 	// the three seed providers get generated sources (see package app).
 	SourcesGiven bool `yaml:"-"`
-	// Notices are things that are accepted but worth saying, such as keys of
-	// features this version does not have.
+	// Notices are things that are accepted but worth saying.
 	Notices []string `yaml:"-"`
 
 	places map[string]string // where each key was given
@@ -93,11 +94,12 @@ type TLS struct {
 
 // SASL towards the brokers.
 type SASL struct {
-	Mechanism      string `yaml:"mechanism"` // "", PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+	Mechanism      string `yaml:"mechanism"` // "", PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, AWS_MSK_IAM
 	Username       string `yaml:"username"`
 	Password       Secret `yaml:"password"`
 	PasswordFile   string `yaml:"password_file"`
 	AllowPlaintext bool   `yaml:"allow_plaintext"` // SASL without TLS
+	Region         string `yaml:"region"`          // AWS_MSK_IAM: the cluster's AWS region
 }
 
 // Topics says which topics there are and how they are made.
@@ -127,6 +129,7 @@ type Templates struct {
 	Raw        string `yaml:"raw"`
 	Deadletter string `yaml:"deadletter"`
 	All        string `yaml:"all"`
+	Seen       string `yaml:"seen"`
 }
 
 // Publish bounds the publisher.
@@ -136,9 +139,29 @@ type Publish struct {
 	MaxBatchBytes    int           `yaml:"max_batch_bytes"`     // one record batch
 }
 
-// Spool is accepted for the local spool, which this version does not have.
+// Spool is the folder on this machine's disk where accepted events wait while
+// Kafka does not take them.
 type Spool struct {
-	Dir string `yaml:"dir"`
+	Dir          string        `yaml:"dir"`
+	MaxBytes     int64         `yaml:"max_bytes"`     // beyond it nothing more is taken
+	MinFree      int64         `yaml:"min_free"`      // bytes of the disk that are left to others
+	SegmentBytes int64         `yaml:"segment_bytes"` // one file, the unit in which delivered records are deleted
+	DrainTimeout time.Duration `yaml:"drain_timeout"` // at a stop: how long to go on publishing what is left
+}
+
+// Dedupe is how repeats are recognised.
+type Dedupe struct {
+	Window time.Duration `yaml:"window"`  // how long an event's id is remembered
+	MaxIDs int           `yaml:"max_ids"` // beyond it the oldest are forgotten
+	Share  bool          `yaml:"share"`   // follow what other receivers on the cluster have seen
+}
+
+// Quarantine is the folder that keeps requests whose proof failed, for a while.
+type Quarantine struct {
+	Enabled  bool          `yaml:"enabled"`
+	Dir      string        `yaml:"dir"`
+	MaxBytes int64         `yaml:"max_bytes"` // beyond it the oldest are deleted
+	Keep     time.Duration `yaml:"keep"`      // older ones are deleted
 }
 
 // Log is the logger.
@@ -165,8 +188,9 @@ type Source struct {
 	Options       map[string]string `yaml:"options"`
 	RefusedStatus int               `yaml:"refused_status"` // answer to a bad proof; default 401
 	MaxBodyBytes  int64             `yaml:"max_body_bytes"` // 0: server.max_body_bytes
-	Dedupe        string            `yaml:"dedupe"`         // drop | mark | off; accepted, not in this version
-	Durability    string            `yaml:"durability"`     // broker | broker_then_spool | spool_first; accepted, not in this version
+	Dedupe        string            `yaml:"dedupe"`         // drop (default) | mark | off
+	DedupeWindow  time.Duration     `yaml:"dedupe_window"`  // 0: dedupe.window, which it may not exceed
+	Durability    string            `yaml:"durability"`     // broker | broker_then_spool (default) | spool_first
 }
 
 // Query says which parameters of the callback URL mean something.

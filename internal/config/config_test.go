@@ -67,6 +67,7 @@ func TestLoadWithoutFileGivesTheDefaults(t *testing.T) {
 	}
 	want.Kafka.Embedded.Dir = filepath.Join(want.Dir, "data", "broker")
 	want.Spool.Dir = filepath.Join(want.Dir, "data", "spool")
+	want.Quarantine.Dir = filepath.Join(want.Dir, "data", "quarantine")
 	if diff := cmp.Diff(want, got, sameConfig); diff != "" {
 		t.Error(diff)
 	}
@@ -167,7 +168,6 @@ func TestNotices(t *testing.T) {
 	cfg := mustLoad(t, `
 server: {listen: ":8080", public_url: http://hooks.example.com, trusted_proxies: [0.0.0.0/0]}
 kafka: {embedded: {enabled: true, listen: ":9092"}}
-spool: {dir: elsewhere}
 sources:
   - {name: open, provider: cmcom, auth: {type: none}, refused_status: 406, dedupe: drop, durability: spool_first}
   - {name: old, provider: cmcom, auth: {type: bearer, secrets: [{value: short}, {value: 0123456789abcdef, not_after: 2026-11-21T12:00:00Z}]}}
@@ -177,9 +177,9 @@ sources:
 		got = append(got, strings.Join(strings.SplitN(notice, ": ", 3)[:2], " "))
 	}
 	want := []string{
-		"config.yaml:2:65 server.trusted_proxies", "config.yaml:2:27 server.public_url", "config.yaml:3:35 kafka.embedded.listen", "config.yaml:4:9 spool.dir",
-		"config.yaml:6:55 sources[0].refused_status", "config.yaml:6:76 sources[0].dedupe", "config.yaml:6:90 sources[0].durability", "config.yaml:6:42 sources[0].auth.type",
-		"config.yaml:7:107 sources[1].auth.secrets[1].not_after",
+		"config.yaml:2:65 server.trusted_proxies", "config.yaml:2:27 server.public_url", "config.yaml:3:35 kafka.embedded.listen",
+		"config.yaml:5:55 sources[0].refused_status", "config.yaml:5:42 sources[0].auth.type",
+		"config.yaml:6:107 sources[1].auth.secrets[1].not_after",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
 		t.Error(diff)

@@ -6,6 +6,7 @@ import "time"
 const (
 	kibibyte = 1 << 10
 	mebibyte = 1 << 20
+	gibibyte = 1 << 30
 )
 
 // Default returns the configuration that no file and no environment changes.
@@ -30,9 +31,17 @@ func Default() *Config {
 				MaxBatchBytes:    mebibyte,
 			},
 		},
-		Spool: Spool{Dir: "data/spool"},
-		Log:   Log{Level: "info", Format: "auto"},
-		PII:   PII{Recipient: "clear"},
+		Spool: Spool{
+			Dir:          "data/spool",
+			MaxBytes:     gibibyte,
+			MinFree:      512 * mebibyte,
+			SegmentBytes: 16 * mebibyte,
+			DrainTimeout: 5 * time.Second,
+		},
+		Dedupe:     Dedupe{Window: 3 * day, MaxIDs: 2_000_000, Share: true},
+		Quarantine: Quarantine{Enabled: true, Dir: "data/quarantine", MaxBytes: 64 * mebibyte, Keep: day},
+		Log:        Log{Level: "info", Format: "auto"},
+		PII:        PII{Recipient: "clear"},
 	}
 }
 
@@ -68,6 +77,7 @@ func defaultTopics() Topics {
 			Raw:        "{prefix}.raw",
 			Deadletter: "{prefix}.deadletter",
 			All:        "{prefix}.all",
+			Seen:       "{prefix}.seen",
 		},
 	}
 }

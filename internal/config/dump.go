@@ -98,7 +98,7 @@ func dumpValue(v reflect.Value, key string, zeros bool) any {
 		return dumpGroup(v, zeros)
 	case v.Kind() == reflect.Slice:
 		return dumpList(v)
-	case v.CanInt() && strings.HasSuffix(key, "_bytes"):
+	case v.Kind() == reflect.Int64 || v.CanInt() && strings.HasSuffix(key, "_bytes"):
 		return formatSize(v.Int())
 	}
 	return v.Interface()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -152,18 +153,7 @@ func (l *loader) decode(root *node) {
 // complete fills what follows from other keys, and makes paths absolute.
 func (l *loader) complete() {
 	for i := range l.cfg.Sources {
-		s := &l.cfg.Sources[i]
-		if s.ID == "" {
-			s.ID = s.Name
-		}
-		if s.RefusedStatus == 0 {
-			s.RefusedStatus = defaultRefusedStatus
-		}
-		for j := range s.Auth.Secrets {
-			if s.Auth.Secrets[j].ID == "" {
-				s.Auth.Secrets[j].ID = strconv.Itoa(j + 1)
-			}
-		}
+		l.cfg.Sources[i].complete()
 	}
 	for _, p := range l.cfg.paths() {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -172,12 +162,24 @@ func (l *loader) complete() {
 	}
 }
 
+// complete fills in what a source is without being told.
+func (s *Source) complete() {
+	s.ID = cmp.Or(s.ID, s.Name)
+	s.RefusedStatus = cmp.Or(s.RefusedStatus, defaultRefusedStatus)
+	s.Dedupe = cmp.Or(s.Dedupe, defaultDedupe)
+	s.Durability = cmp.Or(s.Durability, defaultDurability)
+	for i := range s.Auth.Secrets {
+		k := &s.Auth.Secrets[i]
+		k.ID = cmp.Or(k.ID, strconv.Itoa(i+1))
+	}
+}
+
 // paths returns every key that is a path.
 func (c *Config) paths() []*string {
 	k := &c.Kafka
 	list := []*string{
 		&k.Embedded.Dir, &k.TLS.CAFile, &k.TLS.CertFile, &k.TLS.KeyFile,
-		&k.SASL.PasswordFile, &c.Spool.Dir, &c.PII.PepperFile,
+		&k.SASL.PasswordFile, &c.Spool.Dir, &c.Quarantine.Dir, &c.PII.PepperFile,
 	}
 	for i := range c.Sources {
 		for j := range c.Sources[i].Auth.Secrets {

@@ -36,6 +36,7 @@ func TestShippedFileIsTheDefault(t *testing.T) {
 	}
 	want.Kafka.Embedded.Dir = filepath.Join(want.Dir, want.Kafka.Embedded.Dir)
 	want.Spool.Dir = filepath.Join(want.Dir, want.Spool.Dir)
+	want.Quarantine.Dir = filepath.Join(want.Dir, want.Quarantine.Dir)
 	if diff := cmp.Diff(want, got, sameConfig); diff != "" {
 		t.Error(diff)
 	}

@@ -23,6 +23,9 @@ func (t Topics) Deadletter() string { return t.name(t.Templates.Deadletter, "", 
 // t.All is set.
 func (t Topics) AllEvents() string { return t.name(t.Templates.All, "", "", "") }
 
+// Seen returns the topic of the ids that receivers have seen.
+func (t Topics) Seen() string { return t.name(t.Templates.Seen, "", "", "") }
+
 func (t Topics) name(template, direction, family, typ string) string {
 	return strings.NewReplacer(
 		"{prefix}", t.Prefix,

@@ -5,13 +5,17 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 )
 
-const defaultRefusedStatus = 401
+// What a source is without being told.
+const (
+	defaultRefusedStatus = 401
+	defaultDedupe        = "drop"
+	defaultDurability    = "broker_then_spool"
+)
 
 // validator checks what the decoder could read.
 type validator struct {
@@ -60,6 +64,7 @@ func (v *validator) config() {
 	v.topics()
 	v.listeners()
 	v.logAndPII()
+	v.safety()
 	v.sources()
 }
 
@@ -135,11 +140,6 @@ func (v *validator) publicURL(text string) {
 func (v *validator) logAndPII() {
 	v.oneOf("log.level", "log level", v.cfg.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", "log format", v.cfg.Log.Format, "auto", "json", "console")
-	if v.cfg.Spool.Dir == "" {
-		v.bad("spool.dir", "the folder is missing", "")
-	} else if v.cfg.Spool.Dir != filepath.Join(v.cfg.Dir, Default().Spool.Dir) {
-		v.cfg.notice("spool.dir", "accepted, but this version has no spool yet")
-	}
 	v.pii(&v.cfg.PII)
 }
 

@@ -154,13 +154,21 @@ func (v *validator) tls(t *TLS) {
 
 func (v *validator) sasl(s *SASL) {
 	const path = "kafka.sasl"
-	if s.Mechanism == "" {
-		if s.Username != "" || s.Password != "" || s.PasswordFile != "" {
+	named := s.Username != "" || s.Password != "" || s.PasswordFile != ""
+	switch s.Mechanism {
+	case "":
+		if named {
 			v.bad(path+".mechanism", "the mechanism is missing", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
 		}
 		return
+	case "AWS_MSK_IAM":
+		v.iam(path, s, named)
+		return
 	}
-	v.oneOf(path+".mechanism", "mechanism", s.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+	v.oneOf(path+".mechanism", "mechanism", s.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "AWS_MSK_IAM")
+	if s.Region != "" {
+		v.bad(path+".region", "does not belong to mechanism "+clip(s.Mechanism), "it is AWS_MSK_IAM's")
+	}
 	if s.Username == "" {
 		v.bad(path+".username", "the user name is missing", "")
 	}
@@ -169,6 +177,20 @@ func (v *validator) sasl(s *SASL) {
 	}
 	if !v.cfg.Kafka.TLS.Enabled && !s.AllowPlaintext {
 		v.bad(path, "SASL without TLS sends the password or its proof readable", "set kafka.tls.enabled: true, or write kafka.sasl.allow_plaintext: true")
+	}
+}
+
+// iam checks the login to Amazon MSK, whose credentials are the machine's own:
+// https://docs.aws.amazon.com/msk/latest/developerguide/iam-access-control.html.
+func (v *validator) iam(path string, s *SASL, named bool) {
+	if s.Region == "" {
+		v.bad(path+".region", "the AWS region is missing", "e.g. eu-central-1")
+	}
+	if named {
+		v.bad(path, "user name and password do not belong to mechanism AWS_MSK_IAM", "it takes the machine's AWS credentials")
+	}
+	if !v.cfg.Kafka.TLS.Enabled {
+		v.bad(path, "AWS_MSK_IAM needs TLS", "set kafka.tls.enabled: true")
 	}
 }
 
@@ -207,6 +229,7 @@ func (v *validator) templates(t *Templates) bool {
 	v.template("raw", t.Raw, "", "{prefix}")
 	v.template("deadletter", t.Deadletter, "", "{prefix}")
 	v.template("all", t.All, "", "{prefix}")
+	v.template("seen", t.Seen, "", "{prefix}")
 	return v.problems.Len() == before
 }
 
@@ -250,4 +273,5 @@ func (v *validator) topicNames(t *Topics) {
 	claim("raw", t.Raw(), "raw requests")
 	claim("deadletter", t.Deadletter(), "dead letters")
 	claim("all", t.AllEvents(), "all events")
+	claim("seen", t.Seen(), "the ids that were seen")
 }

@@ -70,12 +70,9 @@ func (v *validator) source(path string, s *Source) {
 	if s.MaxBodyBytes < 0 {
 		v.bad(path+".max_body_bytes", "must not be negative", "")
 	}
-	if v.oneOf(path+".dedupe", "way to treat repeats", s.Dedupe, "", "drop", "mark", "off") && s.Dedupe != "" && s.Dedupe != "off" {
-		v.cfg.notice(path+".dedupe", "accepted, but this version does not look for repeats yet")
-	}
-	if v.oneOf(path+".durability", "durability", s.Durability, "", "broker", "broker_then_spool", "spool_first") && s.Durability != "" && s.Durability != "broker" {
-		v.cfg.notice(path+".durability", "accepted, but this version has no spool yet: a webhook is answered once the broker has it")
-	}
+	v.oneOf(path+".dedupe", "way to treat repeats", s.Dedupe, "drop", "mark", "off")
+	v.oneOf(path+".durability", "durability", s.Durability, "broker", "broker_then_spool", "spool_first")
+	v.dedupeWindow(path+".dedupe_window", s.DedupeWindow)
 	v.auth(path+".auth", &s.Auth)
 }
 
