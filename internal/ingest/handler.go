@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"strings"
@@ -39,7 +40,8 @@ type Source struct {
 
 // handle answers one request to a webhook path.
 func (s *Server) handle(c echo.Context) error {
-	src, err := s.lookup(c)
+	now := s.routing.Load()
+	src, err := now.lookup(c)
 	if err != nil {
 		a := answerFor(err, http.StatusServiceUnavailable, http.StatusUnauthorized)
 		s.opt.Metrics.UnknownSource(a.code)
@@ -47,7 +49,7 @@ func (s *Server) handle(c echo.Context) error {
 	}
 	src.Metrics.Begin()
 	defer src.Metrics.End()
-	result, err := s.receive(c, src)
+	result, err := s.receive(c, src, now.trusted)
 	a := answerFor(err, src.Busy, src.RefusedStatus)
 	if err == nil {
 		a.result = result
@@ -57,22 +59,9 @@ func (s *Server) handle(c echo.Context) error {
 	return s.write(c, src, a)
 }
 
-// lookup finds the source of a path. A path with a segment too many is unknown,
-// so that nothing tells whether a token was looked at.
-func (s *Server) lookup(c echo.Context) (*Source, error) {
-	src, token := s.sources[c.Param("source")], c.Param("token")
-	switch {
-	case src == nil,
-		token != "" && !src.TakesToken,
-		strings.Contains(token, "/"): // Echo's last parameter takes the rest of the path
-		return nil, errUnknownSource
-	}
-	return src, nil
-}
-
 // receive takes a request from its headers to its acknowledgement. A panic is
 // answered as trouble of ours, so that the provider sends the request again.
-func (s *Server) receive(c echo.Context, src *Source) (result Result, err error) {
+func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (result Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("ingest: panic: %v", p)
@@ -83,7 +72,7 @@ func (s *Server) receive(c echo.Context, src *Source) (result Result, err error)
 		return "", err
 	}
 	defer s.progress.give(1)
-	req := s.request(c)
+	req := s.request(c, trusted)
 	if err := src.Verifier.Missing(&req); err != nil {
 		return "", err
 	}
@@ -131,14 +120,14 @@ func (s *Server) admit(r *http.Request) error {
 }
 
 // request is the unproven request, body still to come.
-func (s *Server) request(c echo.Context) webhook.Request {
+func (s *Server) request(c echo.Context, trusted []netip.Prefix) webhook.Request {
 	r := c.Request()
 	req := webhook.Request{
 		Method:     r.Method,
 		URL:        s.opt.PublicURL + r.URL.RequestURI(),
 		Header:     r.Header,
 		PathToken:  pathToken(c),
-		RemoteAddr: webhook.ClientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), s.opt.TrustedProxies),
+		RemoteAddr: webhook.ClientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), trusted),
 		ReceivedAt: s.opt.Now(),
 	}
 	if r.URL.RawQuery != "" {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -42,9 +43,9 @@ type Limits struct {
 // Options is what a Server needs.
 type Options struct {
 	Limits         Limits
-	Sources        []*Source
-	TrustedProxies []netip.Prefix
-	PublicURL      string // as providers call it, without a trailing slash
+	Sources        []*Source      // until Swap
+	TrustedProxies []netip.Prefix // until Swap
+	PublicURL      string         // as providers call it, without a trailing slash
 	Pipeline       *Pipeline
 	Metrics        *metrics.Metrics
 	Log            *zap.Logger
@@ -55,7 +56,7 @@ type Options struct {
 // Server is the public listener.
 type Server struct {
 	opt      Options
-	sources  map[string]*Source
+	routing  atomic.Pointer[routing]
 	http     *http.Server
 	buffered budget              // bytes of bodies
 	large    *semaphore.Weighted // see batchCost
@@ -70,15 +71,12 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		opt:      o,
-		sources:  make(map[string]*Source, len(o.Sources)),
 		buffered: budget{limit: o.Limits.MaxBufferedBytes},
 		progress: budget{limit: int64(o.Limits.MaxConcurrent)},
 		large:    semaphore.NewWeighted(o.Limits.MaxBufferedBytes),
 		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
 	}
-	for _, src := range o.Sources {
-		s.sources[src.Name] = src
-	}
+	s.Swap(o.Sources, o.TrustedProxies)
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: o.Limits.ReadHeaderTimeout,
