@@ -17,6 +17,7 @@ import (
 // Metrics holds every collector. Safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
+	process  *process
 
 	requests     *prometheus.CounterVec
 	events       *prometheus.CounterVec
@@ -53,6 +54,7 @@ func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.buildRequestMetrics()
 	m.buildPublishMetrics()
+	m.buildProcessMetrics()
 	build := gauge("build_info", "Constant 1; the version is the label.")
 	build.ConstLabels = prometheus.Labels{"version": version}
 	info := prometheus.NewGauge(build)
