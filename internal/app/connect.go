@@ -92,12 +92,14 @@ func damage(b *embedded.Broker, dir string) []string {
 // Dial makes a client of the brokers by the configuration's TLS and SASL.
 func Dial(cfg *config.Config, brokers []string) (*broker.Client, error) {
 	k := cfg.Kafka
-	o := broker.Options{Brokers: brokers, ClientID: k.ClientID}
+	o := broker.Options{Brokers: brokers, ClientID: k.ClientID, Now: time.Now}
 	if k.TLS.Enabled {
 		o.TLS = &broker.TLSOptions{CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName}
 	}
 	if k.SASL.Mechanism != "" {
-		o.SASL = &broker.SASLOptions{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal()}
+		o.SASL = &broker.SASLOptions{
+			Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal(), Region: k.SASL.Region,
+		}
 	}
 	c, err := broker.Dial(o)
 	if err != nil {

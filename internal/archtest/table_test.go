@@ -30,6 +30,7 @@ type row struct {
 
 // Other people's packages that more than one row names.
 const (
+	aws        = "github.com/aws/aws-sdk-go-v2"
 	cobra      = "github.com/spf13/cobra"
 	cmp        = "github.com/google/go-cmp"
 	echo       = "github.com/labstack/echo/v4"
@@ -79,7 +80,7 @@ var table = []row{
 	},
 
 	// Kafka.
-	{folder: "internal/broker", own: []string{"pkg/event"}, others: []string{kafkaGo, zap}},
+	{folder: "internal/broker", own: []string{"pkg/event"}, others: []string{aws, kafkaGo, "github.com/aws/smithy-go/logging", zap}},
 	{
 		folder: "internal/broker/embedded",
 		own:    []string{"internal/broker"},
