@@ -5,8 +5,6 @@
 package provider
 
 import (
-	"time"
-
 	"github.com/postrider/postrider/pkg/event"
 	"github.com/postrider/postrider/pkg/webhook"
 )
@@ -28,14 +26,6 @@ type Definition struct {
 
 	// Samples returns realistic webhooks, at least one for every row of Types.
 	Samples func() []Sample
-}
-
-// Policy is how the provider behaves towards an HTTP answer, as data.
-type Policy struct {
-	Busy         int           // status for "our trouble, retry later": 503, or 429 where 5xx is discarded
-	RetryHorizon time.Duration // how long it keeps retrying after the first attempt; 0: unknown, counts as none
-	Timeout      time.Duration // how long it waits for an answer; 0: unknown
-	Retries      string        // one line for people: what is retried and when
 }
 
 // TypeInfo is one row of a provider's vocabulary.

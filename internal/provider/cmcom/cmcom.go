@@ -39,7 +39,7 @@ func Definition() provider.Definition {
 		Auth:   "token",
 		Policy: provider.Policy{
 			Busy:    503,
-			Retries: "not documented (the 24 hours on the page are about SMTP)",
+			Retries: "not documented (the 24 hours on the page are about SMTP); counts as none",
 		},
 		Types:   types(),
 		New:     newParser,

@@ -35,6 +35,7 @@ func Definition() provider.Definition {
 		Auth:   "jetemail",
 		Policy: provider.Policy{
 			Busy:         503,
+			Again:        []provider.Codes{{From: 429, To: 429}, {From: 500, To: 599}},
 			RetryHorizon: 5*time.Hour + 13*time.Minute,
 			Timeout:      10 * time.Second,
 			Retries:      "429, 5xx and timeouts: at once, then after 30 s, 2 min, 10 min, 1 h and 4 h; any other 4xx discards the event",

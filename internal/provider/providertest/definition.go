@@ -18,9 +18,6 @@ func (s *suite) definition(t *testing.T) {
 	if u, err := url.Parse(d.Doc); err != nil || u.Scheme != "https" {
 		t.Errorf("doc %q is no https address", d.Doc)
 	}
-	if d.Policy.Busy != 503 && d.Policy.Busy != 429 || d.Policy.Retries == "" {
-		t.Errorf("policy: busy %d, retries %q", d.Policy.Busy, d.Policy.Retries)
-	}
 	for _, row := range d.Types {
 		if row.ProviderType == "" || !row.Type.Allowed(row.Direction) {
 			t.Errorf("type %+v does not exist", row)

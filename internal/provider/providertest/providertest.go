@@ -27,6 +27,7 @@ func Run(t *testing.T, def provider.Definition) {
 	t.Helper()
 	s := &suite{def: def, parser: newParser(t, def, nil), cases: readCases(t)}
 	t.Run("definition", s.definition)
+	t.Run("policy", s.policy)
 	t.Run("samples", s.samples)
 	t.Run("golden", s.golden)
 	t.Run("coverage", s.coverage)

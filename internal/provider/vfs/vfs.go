@@ -32,7 +32,7 @@ func Definition() provider.Definition {
 		Auth:   "token",
 		Policy: provider.Policy{
 			Busy:    503,
-			Retries: "not documented",
+			Retries: "not documented; counts as none",
 		},
 		Types:   types(),
 		New:     newParser,
