@@ -36,6 +36,22 @@ type Source struct {
 	Dedupe        dedupe.Mode   // what becomes of repeats
 	DedupeWindow  time.Duration // how old a repeat may be; 0: as the whole window
 	Metrics       *metrics.Source
+	Answers       Answers // nil: nobody wants to know
+}
+
+// Answers is told whether a source's events are accepted. It is called for every
+// request, from many at once, and does not block.
+type Answers interface {
+	// Answered is told true when a request was accepted, and false when its
+	// provider was asked to send it again. Other answers say nothing of us.
+	Answered(accepted bool)
+}
+
+// tell tells Answers how a request was answered.
+func (src *Source) tell(accepted, again bool) {
+	if src.Answers != nil && (accepted || again) {
+		src.Answers.Answered(accepted)
+	}
 }
 
 // handle answers one request to a webhook path.
@@ -55,6 +71,7 @@ func (s *Server) handle(c echo.Context) error {
 		a.result = result
 	}
 	src.Metrics.Answered(a.code, string(a.result))
+	src.tell(err == nil, a.retry)
 	s.logAnswer(src, a, err)
 	return s.write(c, src, a)
 }
