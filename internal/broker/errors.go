@@ -52,6 +52,9 @@ const (
 	reasonAccess      = "access"
 	reasonProtocol    = "protocol"
 	reasonOther       = "other"
+
+	// reasonPerhapsTwice: records of unknown outcome are sent under a new identity.
+	reasonPerhapsTwice = "perhaps_twice"
 )
 
 // ruleOf classifies an error code of a produce answer. A code that is not in

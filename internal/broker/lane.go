@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,9 +17,14 @@ type lane struct {
 	partition int32
 
 	mu      sync.Mutex
-	queue   []*entry
+	queue   []place
 	head    int // queue[:head] is taken
 	running bool
+
+	parked atomic.Int64 // places in the queue whose record is in the store
+	// stuck: a record of this lane was handed over to the store, and nothing was
+	// acknowledged since. New ones are stored at once then.
+	stuck atomic.Bool
 
 	// The rest belongs to the running goroutine, except where noted.
 
@@ -38,21 +45,25 @@ type lane struct {
 	exposed bool
 }
 
-// enqueue appends e and wakes the lane.
-func (l *lane) enqueue(e *entry) {
+// enqueue appends a place and wakes the lane.
+func (l *lane) enqueue(at place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.running && !l.p.start() {
-		e.drop(ErrClosed)
+		at.drop(ErrClosed)
 		return
 	}
-	e.lane = l
+	if at.e != nil {
+		at.e.lane = l
+	} else {
+		l.parked.Add(1)
+	}
 	if l.head > 0 && len(l.queue) == cap(l.queue) {
 		n := copy(l.queue, l.queue[l.head:])
 		clear(l.queue[n:])
 		l.queue, l.head = l.queue[:n], 0
 	}
-	l.queue = append(l.queue, e)
+	l.queue = append(l.queue, at)
 	if !l.running {
 		l.running = true
 		go l.run()
@@ -64,12 +75,19 @@ func (l *lane) run() {
 	defer l.p.done()
 	b := l.p.batches.get()
 	var group []*entry
+	var parked []place
 	for {
-		if group = l.take(group[:0]); len(group) == 0 {
+		group, parked = l.take(group[:0], parked[:0])
+		if len(group)+len(parked) == 0 {
 			l.p.batches.put(b)
 			return
 		}
-		l.deliver(group, b, 0)
+		if len(parked) > 0 {
+			group = l.load(group, parked)
+		}
+		if len(group) > 0 {
+			l.deliver(group, b, 0)
+		}
 		if l.doubt {
 			l.forget()
 		}
@@ -77,28 +95,56 @@ func (l *lane) run() {
 	}
 }
 
-// take claims what fits into one batch; nothing means that the lane rests.
-func (l *lane) take(group []*entry) []*entry {
+// take claims what fits into one batch: records in memory or, when those are
+// next in line, places of stored ones. Nothing means that the lane rests.
+func (l *lane) take(group []*entry, parked []place) ([]*entry, []place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limit := min(l.p.opts.MaxBatchBytes, int(l.topic.limit.Load())) - BatchOverhead
+	if cause := context.Cause(l.p.root); cause != nil {
+		l.abandon(cause)
+	}
+	limit := l.batchLimit()
 	for size := 0; l.head < len(l.queue); l.head++ {
-		e := l.queue[l.head]
-		if size += int(e.size); size > limit && len(group) > 0 {
+		at := l.queue[l.head]
+		n := at.bytes()
+		if at.e == nil {
+			limit = min(limit, loadBytes)
+		}
+		taken := len(group) + len(parked)
+		if size += n; taken > 0 && (size > limit || (at.e == nil) != (len(parked) > 0)) {
 			break
 		}
-		l.queue[l.head] = nil
-		if e.state.CompareAndSwap(stateQueued, stateClaimed) {
-			group = append(group, e)
-		} else {
-			size -= int(e.size) // its caller left
+		l.queue[l.head] = place{}
+		switch {
+		case at.e == nil:
+			parked = append(parked, at)
+		case at.e.state.CompareAndSwap(stateQueued, stateClaimed):
+			group = append(group, at.e)
+		default:
+			size -= n // its caller left
 		}
 	}
 	if l.head == len(l.queue) {
 		l.queue, l.head = l.queue[:0], 0
 	}
-	l.running = len(group) > 0
-	return group
+	l.parked.Add(-int64(len(parked)))
+	l.running = len(group)+len(parked) > 0
+	return group, parked
+}
+
+// batchLimit is what the records of one batch may take, in bytes.
+func (l *lane) batchLimit() int {
+	return min(l.p.opts.MaxBatchBytes, int(l.topic.limit.Load())) - BatchOverhead
+}
+
+// abandon empties the queue of a publisher that was closed: what the store has
+// stays there.
+func (l *lane) abandon(cause error) {
+	for ; l.head < len(l.queue); l.head++ {
+		l.queue[l.head].drop(cause)
+		l.queue[l.head] = place{}
+	}
+	l.parked.Store(0)
 }
 
 // leave is called by a caller whose time is over, after it abandoned an entry

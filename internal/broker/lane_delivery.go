@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -34,6 +36,9 @@ import (
 //     attempt may have been appended before the broker lost its memory. It is
 //     not sent under a new identity, because that could make a second copy; its
 //     records fail with ErrUnknownOutcome and the callers' peers decide.
+//   - Patient records are not given up: where others would fail, their group goes
+//     on, with pauses where a setting is at fault, under a new identity where the
+//     old one proves nothing any more. Only that last case can make a second copy.
 //   - When a group ends with an unknown outcome, the lane leaves its identity
 //     behind. Its numbers can't be used again: a different batch with the same
 //     numbers would be taken for the repeated one, acknowledged and lost.
@@ -52,10 +57,18 @@ type delivery struct {
 	lineage uint64
 	tries   int
 	missing int // answers that the topic does not exist
+	blocked int // refusals that somebody has to do something about
 	until   time.Time
 	began   time.Time
 	last    error
 }
+
+const (
+	// maxBlocked is the longest pause between attempts while a setting is at fault.
+	maxBlocked = 5 * time.Second
+	// blockedLog is every how many such attempts the log says so again.
+	blockedLog = 12
+)
 
 // errTrackLost: the identity that would have kept a record from being appended
 // twice is gone.
@@ -109,8 +122,7 @@ func (d *delivery) form() bool {
 		return false
 	}
 	now := d.l.p.opts.Now()
-	if d.lineage != 0 && d.l.id.generation != d.lineage {
-		d.giveUp(errTrackLost)
+	if d.lineage != 0 && d.l.id.generation != d.lineage && d.lostTrack(d.late(errTrackLost)) {
 		return false
 	}
 	if !d.unsure {
@@ -230,13 +242,12 @@ func (d *delivery) judge(r rule, err error, seen uint64) bool {
 	}
 	switch {
 	case r.verdict == refused, d.missing >= unknownTopicTries:
-		d.fail(d.late(r.topicError(d.l.topic.name, err)))
-		return true
+		if d.block(r.topicError(d.l.topic.name, err)) {
+			return true
+		}
 	case r.verdict == reidentify:
 		if d.atRisk() {
-			d.fail(unknown(r.topicError(d.l.topic.name, err), nil))
-			d.l.forget()
-			return true
+			return d.lostTrack(unknown(r.topicError(d.l.topic.name, err), nil))
 		}
 		d.l.forget()
 	case r.verdict == reroute:
@@ -246,7 +257,60 @@ func (d *delivery) judge(r rule, err error, seen uint64) bool {
 	return false
 }
 
+// block is what happens while a setting is at fault: those who wait for an answer
+// get it, the patient wait for somebody to put it right. True means that nobody
+// is left.
+func (d *delivery) block(err error) bool {
+	if !d.anyPatient() {
+		d.fail(d.late(err))
+		return true
+	}
+	if d.blocked%blockedLog == 0 {
+		d.l.p.log.Error("records wait for somebody to change a setting",
+			append(d.fields(), zap.String("reason_code", "blocked"), zap.Error(err))...)
+	}
+	d.blocked++
+	d.missing = 0
+	d.shed(d.late(err))
+	return false
+}
+
+// lostTrack ends a group whose records may be in the log while nothing can prove
+// it any more. The patient ones are sent again under a new identity: at least
+// once, perhaps twice. True means that nobody is left.
+func (d *delivery) lostTrack(err error) bool {
+	if !d.anyPatient() {
+		d.fail(err)
+		d.l.forget()
+		return true
+	}
+	d.shed(err)
+	d.l.forget()
+	d.unsure, d.lineage, d.formed = false, 0, false
+	d.l.p.log.Warn("records are published again, perhaps twice",
+		append(d.fields(), zap.String("reason_code", "perhaps_twice"), zap.Error(err))...)
+	d.l.p.observer.Retried(reasonPerhapsTwice)
+	return false
+}
+
+func (d *delivery) anyPatient() bool {
+	return slices.ContainsFunc(d.group, func(e *entry) bool { return e.patient && e.state.Load() == stateClaimed })
+}
+
+// shed settles the group's impatient entries. They stay part of it: its bytes may
+// be frozen.
+func (d *delivery) shed(err error) {
+	for _, e := range d.group {
+		if !e.patient {
+			e.settle(err)
+		}
+	}
+}
+
 func (d *delivery) pause() time.Duration {
+	if d.blocked > 0 {
+		return maxBlocked/2 + rand.N(maxBlocked/2) //nolint:gosec // jitter is no secret
+	}
 	return min(backoff(d.tries), max(0, d.until.Sub(d.l.p.opts.Now())))
 }
 
@@ -254,6 +318,7 @@ func (d *delivery) pause() time.Duration {
 func (d *delivery) accept() {
 	l, p := d.l, d.l.p
 	l.sequence, l.doubt = nextSequence(l.sequence, d.b.records), false
+	p.unjam(l)
 	d.settle(nil)
 	p.observer.BatchAcked(l.topic.name, len(d.group), len(d.b.buf), p.opts.Now().Sub(d.began))
 	if d.tries > 1 {
@@ -279,8 +344,17 @@ func (d *delivery) settle(err error) {
 		bytes += int64(e.size)
 	}
 	d.l.p.release(bytes)
-	for _, e := range d.group {
-		e.settle(err)
+	var refs []*Ref // most groups have no stored record
+	for i, e := range d.group {
+		if ref := e.settle(err); ref != nil {
+			if refs == nil {
+				refs = make([]*Ref, len(d.group))
+			}
+			refs[i] = ref
+		}
+	}
+	if refs != nil {
+		d.l.keepOrBury(d.group, refs, err)
 	}
 }
 

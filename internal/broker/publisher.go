@@ -24,6 +24,8 @@ const (
 
 	minBackoff = 10 * time.Millisecond
 	maxBackoff = 500 * time.Millisecond
+
+	defaultStoreTimeout = 400 * time.Millisecond
 	// refreshEvery keeps many lanes in trouble from dropping each other's new
 	// connections.
 	refreshEvery = 100 * time.Millisecond
@@ -66,6 +68,16 @@ type PublisherOptions struct {
 	Log *zap.Logger
 	// Observer gets figures; default none.
 	Observer Observer
+	// Store keeps what Kafka does not take in time; default none, then every
+	// Deliver is BrokerOnly.
+	Store Store
+	// StoreTimeout is the time for storing what the broker did not take by the
+	// deadline, in addition to it; default 400 ms.
+	StoreTimeout time.Duration
+	// StandIn makes the dead letter that takes the place of a stored record that
+	// the broker refuses for what it is; false if there is none. The record's
+	// memory may be kept.
+	StandIn func(rec *Record, cause error) (Record, bool)
 }
 
 // GroupCommitter is the Publisher: idempotent, acks=all, group commit.
@@ -103,6 +115,7 @@ type GroupCommitter struct {
 	cancel context.CancelCauseFunc
 
 	inFlight atomic.Int64
+	misses   atomic.Int32 // see tripped
 	batches  batches
 	waiters  sync.Pool
 	ids      identities
@@ -124,6 +137,7 @@ func NewPublisher(c *Client, o PublisherOptions) *GroupCommitter {
 	o.MaxBatchBytes = orDefault(o.MaxBatchBytes, defaultMaxBatchBytes)
 	o.Budget = orDefault(o.Budget, defaultBudget)
 	o.AttemptTimeout = orDefault(o.AttemptTimeout, o.Budget/2)
+	o.StoreTimeout = orDefault(o.StoreTimeout, defaultStoreTimeout)
 	p := &GroupCommitter{
 		client: c, produce: c.transport, opts: o, log: o.Log, observer: o.Observer,
 		api:  &kafka.Client{Addr: c.addr, Transport: c.transport},
@@ -204,18 +218,10 @@ func (p *GroupCommitter) Publish(ctx context.Context, recs []Record) error {
 	}
 	for i := range w.entries {
 		if e := &w.entries[i]; e.state.Load() == stateQueued {
-			e.topic.enqueue(e) //nolint:contextcheck // lanes live as long as the publisher, not as its callers
+			e.topic.enqueue(inMemory(e)) //nolint:contextcheck // lanes live as long as the publisher, not as its callers
 		}
 	}
 	return w.wait(ctx, p)
-}
-
-// Deliver publishes recs as Publish does, but a record that Kafka does not take
-// in time goes to the Store, as far as d allows, and counts as safe from then on:
-// spooled tells which did (nil: none). The very same record stays in line for its
-// partition, so that no second sender ever exists and order is kept.
-func (p *GroupCommitter) Deliver(ctx context.Context, recs []Record, _ Durability) (spooled []bool, err error) {
-	return nil, p.Publish(ctx, recs)
 }
 
 // reserve takes n bytes of the budget. A Publish larger than the whole budget
@@ -233,9 +239,10 @@ func (p *GroupCommitter) release(n int64) { p.inFlight.Add(-n) }
 // InFlightBytes is how much of MaxInFlightBytes is in use.
 func (p *GroupCommitter) InFlightBytes() int64 { return p.inFlight.Load() }
 
-// Close refuses new records with ErrClosed and publishes what is pending. When
-// ctx ends first, the rest fails with ErrClosed, and Close returns ctx's error
-// after the last goroutine ended. It may be called again.
+// Close refuses new records with ErrClosed and publishes what is pending, stored
+// records too. When ctx ends first, the rest fails with ErrClosed, what the store
+// has stays there, and Close returns after the last goroutine ended, with ctx's
+// error if there is no store. It may be called again.
 func (p *GroupCommitter) Close(ctx context.Context) error {
 	p.mu.Lock()
 	if !p.closed.Swap(true) && p.busy == 0 {
@@ -249,6 +256,9 @@ func (p *GroupCommitter) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		p.cancel(ErrClosed)
 		<-p.idle
+		if p.opts.Store != nil {
+			return nil // what was left is in the store, or its sender was told
+		}
 		return fmt.Errorf("publisher: records were left unpublished: %w", ctx.Err())
 	}
 }

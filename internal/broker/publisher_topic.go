@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
 )
 
 // unknownTopicTries is how often a topic may be missing before its records
@@ -30,9 +31,12 @@ type topic struct {
 	lanes  atomic.Pointer[[]*lane]
 	routes atomic.Pointer[routes] // nil: not known
 
+	// stuck is lane.stuck of all lanes while there are none.
+	stuck atomic.Bool
+
 	mu      sync.Mutex
-	pending []*entry // waiting for lanes
-	asking  bool     // a goroutine is finding out the partition count
+	pending []place // waiting for lanes
+	asking  bool    // a goroutine is finding out the partition count
 }
 
 func (p *GroupCommitter) topic(name string) *topic {
@@ -53,23 +57,23 @@ func (p *GroupCommitter) topic(name string) *topic {
 	return t
 }
 
-// enqueue hands e to its lane, or lets it wait until there are lanes.
-func (t *topic) enqueue(e *entry) {
+// enqueue hands a place to its lane, or lets it wait until there are lanes.
+func (t *topic) enqueue(at place) {
 	if lanes := t.lanes.Load(); lanes != nil {
-		t.pick(*lanes, e).enqueue(e)
+		pick(*lanes, at.slot).enqueue(at)
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if lanes := t.lanes.Load(); lanes != nil {
-		t.pick(*lanes, e).enqueue(e)
+		pick(*lanes, at.slot).enqueue(at)
 		return
 	}
 	if !t.asking && !t.p.start() {
-		e.drop(ErrClosed)
+		at.drop(ErrClosed)
 		return
 	}
-	t.pending = append(t.pending, e)
+	t.pending = append(t.pending, at)
 	if !t.asking {
 		t.asking = true
 		go t.ask()
@@ -85,8 +89,8 @@ func (t *topic) slot(r *Record) uint32 {
 	return keySlot(r.Key)
 }
 
-func (t *topic) pick(lanes []*lane, e *entry) *lane {
-	return lanes[e.slot%uint32(len(lanes))] //nolint:gosec // partition counts are int32s
+func pick(lanes []*lane, slot uint32) *lane {
+	return lanes[slot%uint32(len(lanes))] //nolint:gosec // partition counts are int32s
 }
 
 // open makes the lanes and moves what waited into them, in order.
@@ -101,8 +105,8 @@ func (t *topic) open(partitions int) {
 	for i := range lanes {
 		lanes[i] = &lane{topic: t, p: t.p, partition: int32(i)}
 	}
-	for _, e := range t.pending {
-		t.pick(lanes, e).enqueue(e)
+	for _, at := range t.pending {
+		pick(lanes, at.slot).enqueue(at)
 	}
 	t.pending = nil
 	t.lanes.Store(&lanes)
@@ -123,6 +127,9 @@ func (t *topic) ask() {
 		}
 		if t.giveUp(err, missing) {
 			return
+		}
+		if missing >= unknownTopicTries {
+			missing = 0
 		}
 		t.p.observer.Retried(reasonTopic)
 		// No forced refresh: kafka-go looks for new topics within metadataTTL,
@@ -146,10 +153,13 @@ func (t *topic) giveUp(cause error, missing int) bool {
 	case ruleOf(code).verdict == refused:
 		all = ruleOf(code).topicError(t.name, cause)
 	}
+	if all != nil {
+		t.p.log.Error("topic not usable", zap.String("topic", t.name), zap.Error(all))
+	}
 	kept := t.pending[:0]
-	for _, e := range t.pending {
-		if !t.fail(e, all, cause) {
-			kept = append(kept, e)
+	for _, at := range t.pending {
+		if !t.fail(at, all, cause) {
+			kept = append(kept, at)
 		}
 	}
 	clear(t.pending[len(kept):])
@@ -158,15 +168,20 @@ func (t *topic) giveUp(cause error, missing int) bool {
 	return !t.asking
 }
 
-// fail settles e with all, or when its time is over; true when it is done with.
-func (t *topic) fail(e *entry, all, cause error) bool {
-	if all == nil && t.p.opts.Now().Before(e.w.sendBy) {
-		return e.state.Load() != stateQueued
+// fail settles a record with all, or when its time is over; true when it is done
+// with. What is patient or stored waits until the publisher is closed.
+func (t *topic) fail(at place, all, cause error) bool {
+	closed := context.Cause(t.p.root)
+	if closed == nil && (at.e == nil || at.e.patient) {
+		return at.e != nil && at.e.state.Load() != stateQueued
+	}
+	if all == nil && t.p.opts.Now().Before(at.e.w.sendBy) {
+		return at.e.state.Load() != stateQueued
 	}
 	if all == nil {
 		all = expired(explain(cause))
 	}
-	e.drop(all)
+	at.drop(all)
 	return true
 }
 

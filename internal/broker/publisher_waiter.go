@@ -10,14 +10,17 @@ import (
 // States of an entry. Exactly one party moves an entry out of queued and
 // exactly one settles it, by compare-and-swap:
 //
-//	queued ─► claimed ─► settled     the lane
-//	   └► expired  └► abandoned      the caller, whose time is over
+//	queued ─► claimed ─► settling ─► settled     the lane
+//	   └► expired  └► abandoned                  the caller, whose time is over
+//
+// An entry's error is written between settling and settled.
 //
 // The bytes of an entry are given back by whoever moves it out of queued or,
 // once it is claimed, by the lane.
 const (
 	stateQueued uint32 = iota
 	stateClaimed
+	stateSettling
 	stateSettled
 	stateExpired
 	stateAbandoned
@@ -32,17 +35,25 @@ const sizeSlack = 16
 // holds lane.encoding and the entry is claimed, so that a caller that leaves
 // can take its memory back.
 //
-// An abandoned entry stays with its lane until its outcome is known: that is
-// where a record can be handed over to somebody who waits longer.
+// An abandoned entry stays with its lane until its outcome is known: frozen
+// bytes may have to be sent again for a neighbour. A patient one is never
+// abandoned while the store takes it: it waits in its lane for as long as it
+// takes, and stored says where the store keeps it meanwhile.
 type entry struct {
 	state atomic.Uint32
-	size  int32  // bound of the encoded size
-	slot  uint32 // decides about the partition
-	rec   *Record
-	topic *topic
-	lane  *lane
-	w     *waiter
-	err   error // written by the party that settled it, before w.finish; w outlives every open entry
+	// stored is set by the caller that handed the entry over, or from the start
+	// for what was read back from the store. Whoever takes it out (Swap) tells
+	// the store what became of the record.
+	stored atomic.Pointer[Ref]
+	size   int32  // bound of the encoded size
+	slot   uint32 // decides about the partition
+	rec    *Record
+	topic  *topic
+	lane   *lane
+	w      *waiter
+	err    error // written by the party that settled it, before w.finish; w outlives every open entry
+
+	patient bool // waits for as long as it takes
 }
 
 // waiter is one Publish call: one wake-up for all of its records.
@@ -66,7 +77,8 @@ func (p *GroupCommitter) newWaiter(recs []Record, deadline time.Time) *waiter {
 	for i := range recs {
 		e := &w.entries[i]
 		e.state.Store(stateQueued)
-		e.rec, e.w, e.err, e.lane = &recs[i], w, nil, nil
+		e.stored.Store(nil)
+		e.rec, e.w, e.err, e.lane, e.patient = &recs[i], w, nil, nil, false
 	}
 	w.deadline = deadline
 	w.sendBy = deadline.Add(-deadline.Sub(p.opts.Now()) / 8)
@@ -82,9 +94,9 @@ func (w *waiter) admit(p *GroupCommitter) (total int64) {
 		e.topic = p.topic(e.rec.Topic)
 		size := RecordBytes(e.rec)
 		if limit := int(e.topic.limit.Load()); size+BatchOverhead > limit {
-			e.state.Store(stateSettled)
 			e.err = fmt.Errorf("topic %s: %w: %d bytes in a batch, the limit is %d (max.message.bytes)",
 				e.rec.Topic, ErrTooLarge, size+BatchOverhead, limit)
+			e.state.Store(stateSettled)
 			w.finish()
 			continue
 		}
@@ -169,19 +181,28 @@ func (w *waiter) finish() {
 }
 
 // settle gives a claimed entry its outcome. When the caller left before, the
-// outcome is nobody's.
-func (e *entry) settle(err error) {
-	if e.state.CompareAndSwap(stateClaimed, stateSettled) {
-		e.err = err
-		e.w.finish()
+// outcome is nobody's. It returns where the store keeps the record, if it is the
+// lane that has to tell the store.
+func (e *entry) settle(err error) *Ref {
+	if !e.state.CompareAndSwap(stateClaimed, stateSettling) {
+		return nil
+	}
+	return e.end(err)
+}
+
+// drop settles an entry that no lane has claimed, unless its caller has left. The
+// store, if it has the record, keeps it.
+func (e *entry) drop(err error) {
+	if e.state.CompareAndSwap(stateQueued, stateSettling) {
+		e.topic.p.release(int64(e.size))
+		e.end(err)
 	}
 }
 
-// drop settles an entry that no lane has claimed, unless its caller has left.
-func (e *entry) drop(err error) {
-	if e.state.CompareAndSwap(stateQueued, stateSettled) {
-		e.topic.p.release(int64(e.size))
-		e.err = err
-		e.w.finish()
-	}
+func (e *entry) end(err error) *Ref {
+	e.err = err
+	e.state.Store(stateSettled)
+	ref := e.stored.Swap(nil)
+	e.w.finish()
+	return ref
 }
