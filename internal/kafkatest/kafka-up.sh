@@ -7,18 +7,26 @@
 #                PORT+10*i      PLAINTEXT
 #                PORT+10*i+1    controller
 #                PORT+10*i+2    SASL_SSL, with --sasl
+#                PORT+10*i+3    SSL that demands a client certificate, with --sasl
 #   -d DIR     data, logs, process ids, certificates (default: postrider-kafka-PORT in the
 #              temporary folder). It is kept; kafka-down.sh --wipe removes it
 #   -n N       1 or 3 nodes, each broker and controller. With 3: replication 3, min ISR 2
-#   --sasl     adds SASL_SSL with SCRAM-SHA-512: user postrider, password postrider-secret,
-#              authority DIR/tls/ca.pem. SCRAM users are written when the storage is
-#              formatted, so a DIR made without --sasl is refused
+#   --sasl     adds SASL_SSL with PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: user postrider,
+#              password postrider-secret, authority DIR/tls/ca.pem; SSL with client
+#              certificates; and access rules. postrider, the client certificate and
+#              whoever is on the PLAINTEXT port may do everything, others nothing until a
+#              rule lets them. Sessions of SCRAM-SHA-256 end after two seconds. SCRAM users
+#              are written when the storage is formatted, so a DIR made without --sasl is
+#              refused
 #   --only I   start only node I (0-based) of a cluster that exists, after it was stopped
 #
-# Prints three lines for a shell to eval, when every node answers:
+# Prints lines for a shell to eval, when every node answers:
 #   POSTRIDER_TEST_BROKERS=127.0.0.1:19292
 #   POSTRIDER_TEST_SASL_BROKERS=127.0.0.1:19294      (with --sasl)
-#   POSTRIDER_TEST_CA=DIR/tls/ca.pem                 (with --sasl)
+#   POSTRIDER_TEST_MTLS_BROKERS=127.0.0.1:19295      (with --sasl)
+#   POSTRIDER_TEST_CA=DIR/tls/ca.pem                 (with --sasl; its ca.key beside it)
+#   POSTRIDER_TEST_CLIENT_CERT=DIR/tls/client.pem    (with --sasl)
+#   POSTRIDER_TEST_CLIENT_KEY=DIR/tls/client.key     (with --sasl)
 # for example:  eval "$(internal/kafkatest/kafka-up.sh --sasl)"; export "${!POSTRIDER_TEST_@}"
 #
 # A node that runs is left alone, so starting twice is harmless. Topics are not created by
@@ -86,10 +94,10 @@ POM
   touch "$jars/.complete"
 }
 
-# An authority and one certificate for 127.0.0.1 and localhost, once.
+# An authority, a certificate for 127.0.0.1 and localhost, and one for a client, once.
 make_certs() {
   local t=$dir/tls
-  [ ! -e "$t/server.pem" ] || return 0
+  [ ! -e "$t/complete" ] || return 0
   command -v openssl >/dev/null || die "openssl is needed for --sasl"
   mkdir -p "$t"
   (
@@ -101,8 +109,10 @@ make_certs() {
     printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >leaf.ext
     openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile leaf.ext -out leaf.pem
     openssl pkcs8 -topk8 -nocrypt -in leaf.key -out leaf.pk8
-    cat leaf.pk8 leaf.pem ca.pem >server.pem.new
-    mv server.pem.new server.pem
+    cat leaf.pk8 leaf.pem ca.pem >server.pem
+    openssl req -newkey rsa:2048 -nodes -subj /CN=postrider -keyout client.key -out client.csr
+    openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -out client.pem
+    touch complete
   ) 2>"$t.log" || { cat "$t.log" >&2; die "openssl failed"; }
 }
 
@@ -122,7 +132,7 @@ write_config() {
     voters+=${voters:+,}$((j + 1))@127.0.0.1:$(($(node_port "$j") + 1))
   done
   listeners=PLAINTEXT://127.0.0.1:$p
-  [ $sasl = no ] || listeners+=,SASL_SSL://127.0.0.1:$((p + 2))
+  [ $sasl = no ] || listeners+=,SASL_SSL://127.0.0.1:$((p + 2)),SSL://127.0.0.1:$((p + 3))
   cat >"$n/server.properties" <<CONF
 process.roles=broker,controller
 node.id=$((i + 1))
@@ -130,7 +140,7 @@ controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
 listeners=$listeners,CONTROLLER://127.0.0.1:$((p + 1))
 advertised.listeners=$listeners
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$n/data
 auto.create.topics.enable=false
@@ -150,10 +160,18 @@ num.network.threads=2
 num.io.threads=4
 CONF
   [ $sasl = no ] || cat >>"$n/server.properties" <<CONF
-sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_postrider="postrider-secret";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-256.connections.max.reauth.ms=2000
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 ssl.keystore.type=PEM
 ssl.keystore.location=$dir/tls/server.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=$dir/tls/ca.pem
+listener.name.ssl.ssl.client.auth=required
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:postrider;User:CN=postrider
 CONF
 }
 
@@ -173,7 +191,8 @@ format_storage() {
     return 0
   fi
   if [ $sasl = yes ]; then
-    scram=(--add-scram 'SCRAM-SHA-512=[name=postrider,password=postrider-secret]')
+    scram=(--add-scram 'SCRAM-SHA-512=[name=postrider,password=postrider-secret]'
+      --add-scram 'SCRAM-SHA-256=[name=postrider,password=postrider-secret]')
     touch "$n/scram"
   fi
   (java_kafka "$n/format.log" 128m -XX:TieredStopAtLevel=1 kafka.tools.StorageTool format --ignore-formatted \
@@ -244,5 +263,8 @@ echo "kafka-up: Apache Kafka $version is ready in ${SECONDS} s" >&2
 echo "POSTRIDER_TEST_BROKERS=$(list 0)"
 if [ $sasl = yes ]; then
   echo "POSTRIDER_TEST_SASL_BROKERS=$(list 2)"
+  echo "POSTRIDER_TEST_MTLS_BROKERS=$(list 3)"
   echo "POSTRIDER_TEST_CA=$dir/tls/ca.pem"
+  echo "POSTRIDER_TEST_CLIENT_CERT=$dir/tls/client.pem"
+  echo "POSTRIDER_TEST_CLIENT_KEY=$dir/tls/client.key"
 fi
