@@ -186,7 +186,7 @@ type Source struct {
 	Allow         []netip.Prefix    `yaml:"allow"` // client addresses; empty allows all
 	Query         Query             `yaml:"query"`
 	Options       map[string]string `yaml:"options"`
-	RefusedStatus int               `yaml:"refused_status"` // answer to a bad proof; default 401
+	RefusedStatus int               `yaml:"refused_status"` // answer to a bad proof; 0: what the provider needs, mostly 401
 	MaxBodyBytes  int64             `yaml:"max_body_bytes"` // 0: server.max_body_bytes
 	Dedupe        string            `yaml:"dedupe"`         // drop (default) | mark | off
 	DedupeWindow  time.Duration     `yaml:"dedupe_window"`  // 0: dedupe.window, which it may not exceed

@@ -138,8 +138,8 @@ sources:
     options: {flag: true, count: 010}
 `, "TOKEN=abcdefghijklmnop")
 	s := cfg.Sources[0]
-	if !cfg.SourcesGiven || s.ID != "velma" || s.RefusedStatus != 401 {
-		t.Errorf("given %v, id %q, status %d", cfg.SourcesGiven, s.ID, s.RefusedStatus)
+	if !cfg.SourcesGiven || s.ID != "velma" || s.RefusedStatus != 0 || s.Dedupe != "drop" || s.Durability != "broker_then_spool" {
+		t.Errorf("given %v, %+v", cfg.SourcesGiven, s)
 	}
 	got := []string{s.Auth.Secrets[0].ID, s.Auth.Secrets[0].Value.Reveal(), s.Auth.Secrets[1].ID, s.Auth.Secrets[1].Value.Reveal(), s.Allow[1].String(), s.Options["flag"], s.Options["count"]}
 	want := []string{"1", "0123456789abcdef0123", "2", "abcdefghijklmnop${x}", "2001:db8::1/128", "true", "010"}

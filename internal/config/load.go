@@ -165,7 +165,6 @@ func (l *loader) complete() {
 // complete fills in what a source is without being told.
 func (s *Source) complete() {
 	s.ID = cmp.Or(s.ID, s.Name)
-	s.RefusedStatus = cmp.Or(s.RefusedStatus, defaultRefusedStatus)
 	s.Dedupe = cmp.Or(s.Dedupe, defaultDedupe)
 	s.Durability = cmp.Or(s.Durability, defaultDurability)
 	for i := range s.Auth.Secrets {

@@ -12,9 +12,8 @@ import (
 
 // What a source is without being told.
 const (
-	defaultRefusedStatus = 401
-	defaultDedupe        = "drop"
-	defaultDurability    = "broker_then_spool"
+	defaultDedupe     = "drop"
+	defaultDurability = "broker_then_spool"
 )
 
 // validator checks what the decoder could read.

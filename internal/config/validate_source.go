@@ -119,8 +119,9 @@ func (v *validator) query(path string, q *Query) {
 
 func (v *validator) status(path string, status int) {
 	switch {
+	case status == 0: // the provider's
 	case status < 400 || status > 499:
-		v.bad(path, fmt.Sprintf("%d: must be from 400 to 499", status), "401 is the default")
+		v.bad(path, fmt.Sprintf("%d: must be from 400 to 499", status), "leave it out: the default is what the provider needs, mostly 401")
 	case status == 403 || status == 406:
 		v.cfg.notice(path, fmt.Sprintf("%d: some providers take it for a stop (Postmark 403, Mailgun 406): a wrong secret of ours would lose events for good", status))
 	}
