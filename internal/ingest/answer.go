@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
@@ -42,32 +43,37 @@ var (
 )
 
 // answerFor is the one place where an outcome becomes a status. A 4xx tells
-// several providers never to try again, so trouble of ours is always busy (503,
-// or what the provider's policy says), and a bad proof has the status the source
-// is configured with.
-func answerFor(err error, busy, refused int) answer {
+// several providers never to try again, so whatever may be trouble of ours, a
+// body that came too slowly included, is busy (503, or what the provider's policy
+// says), and a bad proof has the status the source is configured with.
+func answerFor(err error, statuses provider.Answers) answer {
 	var refusal *webhook.RefusedError
 	switch {
 	case err == nil:
-		return answer{code: http.StatusOK, result: ResultPublished}
+		return answer{code: statuses.Accepted, result: ResultPublished}
 	case errors.Is(err, errUnknownSource):
 		return answer{code: http.StatusNotFound, result: ResultUnknownSource, close: true}
 	case errors.Is(err, errMethod):
 		return answer{code: http.StatusMethodNotAllowed, result: ResultMethod, close: true}
 	case errors.As(err, &refusal):
-		return answer{code: refused, result: ResultRefused, close: true}
+		return answer{code: statuses.Refused, result: ResultRefused, retry: asksToWait(statuses.Refused), close: true}
 	case errors.Is(err, errTooLarge):
 		return answer{code: http.StatusRequestEntityTooLarge, result: ResultTooLarge, close: true}
 	case errors.Is(err, errMalformed):
 		return answer{code: http.StatusBadRequest, result: ResultIncomplete, close: true}
 	case errors.Is(err, errIncomplete):
-		return answer{code: http.StatusRequestTimeout, result: ResultIncomplete, close: true}
+		return answer{code: statuses.Busy, result: ResultIncomplete, retry: true, close: true}
 	case errors.Is(err, errOverload), errors.Is(err, errOverBudget):
-		return answer{code: http.StatusTooManyRequests, result: ResultOverload, retry: true, close: true}
+		return answer{code: statuses.Overload, result: ResultOverload, retry: true, close: true}
 	case errors.Is(err, broker.ErrClosed):
-		return answer{code: busy, result: ResultStopping, retry: true, close: true}
+		return answer{code: statuses.Busy, result: ResultStopping, retry: true, close: true}
 	case errors.Is(err, broker.ErrOverloaded):
-		return answer{code: busy, result: ResultOverload, retry: true}
+		return answer{code: statuses.Busy, result: ResultOverload, retry: true}
 	}
-	return answer{code: busy, result: ResultUnpublished, retry: true}
+	return answer{code: statuses.Busy, result: ResultUnpublished, retry: true}
+}
+
+// asksToWait reports whether a status is one that Retry-After belongs to.
+func asksToWait(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
+	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
@@ -29,8 +31,10 @@ type Source struct {
 	Normalize     normalize.Source
 	TakesToken    bool   // the last path segment may be a token
 	Challenge     string // WWW-Authenticate of a refusal; "" for none
-	Busy          int    // status for our own trouble
-	RefusedStatus int    // status for a bad proof
+	Accepted      int    // status once every event is safe; 0: 200
+	Busy          int    // status for our own trouble; 0: 503
+	Overload      int    // status once a bound of ours is reached; 0: 429
+	RefusedStatus int    // status for a bad proof; 0: 401
 	MaxBodyBytes  int64  // as received
 	Durability    broker.Durability
 	Dedupe        dedupe.Mode   // what becomes of repeats
@@ -47,10 +51,25 @@ type Answers interface {
 	Answered(accepted bool)
 }
 
-// tell tells Answers how a request was answered.
-func (src *Source) tell(accepted, again bool) {
-	if src.Answers != nil && (accepted || again) {
-		src.Answers.Answered(accepted)
+// tell tells Answers what became of a request.
+func (s *Source) tell(r Result) {
+	if s.Answers == nil {
+		return
+	}
+	switch r {
+	case ResultPublished, ResultNothing:
+		s.Answers.Answered(true)
+	case ResultOverload, ResultUnpublished:
+		s.Answers.Answered(false)
+	}
+}
+
+// answers are the source's statuses, none of them 0.
+func (s *Source) answers() provider.Answers {
+	usual := (&provider.Policy{}).Answers()
+	return provider.Answers{
+		Accepted: cmp.Or(s.Accepted, usual.Accepted), Busy: cmp.Or(s.Busy, usual.Busy),
+		Overload: cmp.Or(s.Overload, usual.Overload), Refused: cmp.Or(s.RefusedStatus, usual.Refused),
 	}
 }
 
@@ -59,19 +78,19 @@ func (s *Server) handle(c echo.Context) error {
 	now := s.routing.Load()
 	src, err := now.lookup(c)
 	if err != nil {
-		a := answerFor(err, http.StatusServiceUnavailable, http.StatusUnauthorized)
+		a := answerFor(err, provider.Answers{})
 		s.opt.Metrics.UnknownSource(a.code)
 		return s.write(c, nil, a)
 	}
 	src.Metrics.Begin()
 	defer src.Metrics.End()
 	result, err := s.receive(c, src, now.trusted)
-	a := answerFor(err, src.Busy, src.RefusedStatus)
+	a := answerFor(err, src.answers())
 	if err == nil {
 		a.result = result
 	}
 	src.Metrics.Answered(a.code, string(a.result))
-	src.tell(err == nil, a.retry)
+	src.tell(a.result)
 	s.logAnswer(src, a, err)
 	return s.write(c, src, a)
 }
@@ -216,7 +235,8 @@ func (s *Server) logAnswer(src *Source, a answer, err error) {
 		log.Warn("webhook refused", zap.String("auth_reason", string(refusal.Reason)), zap.String("where", refusal.Where), zap.String("hint", refusal.Hint))
 		return
 	}
-	if a.code >= http.StatusInternalServerError || a.result == ResultOverload {
+	ours := a.code >= http.StatusInternalServerError || a.result == ResultOverload
+	if ours && a.result != ResultIncomplete {
 		log.Error("webhook not accepted, the provider is asked to send it again", zap.Error(err))
 		return
 	}

@@ -84,8 +84,8 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	c := r.dial()
 	defer c.close()
 	c.write("POST /v1/webhooks/vfs/" + urlToken + " HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"type\":")
-	if status := c.status(); status != http.StatusRequestTimeout {
-		t.Errorf("got %d, want 408", status)
+	if status := c.status(); status != http.StatusServiceUnavailable {
+		t.Errorf("got %d, want 503: the network may be to blame, and a 4xx would make providers discard the event", status)
 	}
 	c.closedByServer()
 	if len(r.pub.topic("raw")) != 0 {

@@ -33,6 +33,7 @@ func Policy(t *testing.T, def provider.Definition) {
 // trouble has a status after which the event comes again; a refusal has none
 // that the provider takes for "never again".
 func answers(t *testing.T, p provider.Policy) {
+	t.Helper()
 	a := p.Answers()
 	if a.Accepted != http.StatusOK {
 		t.Errorf("accepted is %d; 200 is what every provider takes for success", a.Accepted)
@@ -61,6 +62,7 @@ func answers(t *testing.T, p provider.Policy) {
 // retries: either it is known when the provider sends again, in figures and in
 // words, or it is said that it is not.
 func retries(t *testing.T, p provider.Policy) {
+	t.Helper()
 	known := len(p.Again) > 0
 	if known != (p.RetryHorizon > 0) || known == strings.Contains(p.Retries, "not documented") {
 		t.Errorf("horizon %s, again after %v, in words %q: these must agree, and an unknown horizon must be called not documented",
@@ -86,6 +88,7 @@ func signedTimes() map[string]webhook.Config {
 // retry, whichever of the two clocks is ahead a little; one that is older than
 // any retry is not.
 func freshness(t *testing.T, def provider.Definition, auth webhook.Config) {
+	t.Helper()
 	p := def.Policy
 	auth.Tolerance = p.Tolerance(auth)
 	if wrong := p.CheckTolerance(def.Title, auth); wrong != "" {
