@@ -79,6 +79,9 @@ var table = []row{
 		except: []string{"context", "net/http", "runtime", "runtime/debug"},
 	},
 
+	// From records back to requests.
+	{folder: "internal/audit", own: []string{"pkg/event"}, pure: true},
+
 	// Kafka.
 	{folder: "internal/broker", own: []string{"pkg/event"}, others: []string{aws, kafkaGo, "github.com/aws/smithy-go/logging", zap}},
 	{
@@ -124,6 +127,7 @@ var table = []row{
 	// For tests; no program contains them.
 	{folder: "docs", tests: true},
 	{folder: "internal/archtest", tests: true},
+	{folder: "internal/mutants", tests: true},
 	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, zap}},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},
 	{folder: "pkg/event/internal/eventtest", tests: true, own: []string{"pkg/event"}, others: []string{rapid}},

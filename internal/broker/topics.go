@@ -42,6 +42,8 @@ type TopicReport struct {
 	MaxMessageBytes int // max.message.bytes in effect, of one compressed batch
 	// Retention is how long records are kept; -1 is for ever.
 	Retention time.Duration
+	// RetentionBytes is how much of each partition is kept; -1 is all.
+	RetentionBytes int
 	// Warnings are sentences about what is not as asked or not durable.
 	Warnings []string
 }

@@ -14,6 +14,7 @@ const (
 	configMaxMessageBytes = "max.message.bytes"
 	configMinISR          = "min.insync.replicas"
 	configRetention       = "retention.ms"
+	configRetentionBytes  = "retention.bytes"
 )
 
 const (
@@ -70,7 +71,7 @@ func (c *Client) settings(ctx context.Context, specs []TopicSpec, found map[stri
 			req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 				ResourceType: kafka.ResourceTypeTopic,
 				ResourceName: s.Name,
-				ConfigNames:  []string{configMaxMessageBytes, configMinISR, configRetention},
+				ConfigNames:  []string{configMaxMessageBytes, configMinISR, configRetention, configRetentionBytes},
 			})
 		}
 	}
@@ -108,6 +109,7 @@ func (r *TopicReport) read(s topicSettings) {
 	if v, ok := s.values[configRetention]; ok {
 		r.Retention = retention(v)
 	}
+	r.RetentionBytes = atoi(s.values[configRetentionBytes])
 }
 
 // atoi is 0 for what is not a number, which reports take for unknown.

@@ -13,7 +13,7 @@ import (
 func topicsAreCreatedOnceAndReported(s *suite) {
 	specs := []broker.TopicSpec{
 		s.spec("delivered", 3, map[string]string{"retention.ms": "2592000000", "max.message.bytes": "2097152"}),
-		s.spec("raw", 2, map[string]string{"retention.ms": "-1", "max.message.bytes": "16777216"}),
+		s.spec("raw", 2, map[string]string{"retention.ms": "-1", "retention.bytes": "1048576", "max.message.bytes": "16777216"}),
 	}
 	for _, first := range []bool{true, false} {
 		got, err := s.client.EnsureTopics(s.ctx, specs, true)
@@ -24,8 +24,8 @@ func topicsAreCreatedOnceAndReported(s *suite) {
 			got[i].Replication, got[i].MinISR, got[i].Warnings = 0, 0, nil // the cluster's own
 		}
 		want := []broker.TopicReport{
-			{Name: specs[0].Name, Created: first, Partitions: 3, MaxMessageBytes: 2097152, Retention: 30 * 24 * time.Hour},
-			{Name: specs[1].Name, Created: first, Partitions: 2, MaxMessageBytes: 16777216, Retention: -1},
+			{Name: specs[0].Name, Created: first, Partitions: 3, MaxMessageBytes: 2097152, Retention: 30 * 24 * time.Hour, RetentionBytes: -1},
+			{Name: specs[1].Name, Created: first, Partitions: 2, MaxMessageBytes: 16777216, Retention: -1, RetentionBytes: 1 << 20},
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			s.Errorf("first=%v reports (-want +got):\n%s", first, d)
