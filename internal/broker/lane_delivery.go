@@ -221,6 +221,7 @@ func (l *lane) transportRule(left time.Duration, taken bool, err error) (rule, e
 // note remembers what a failed attempt leaves behind.
 func (d *delivery) note(r rule, err error) {
 	d.last = err
+	d.l.p.troubles.begin(d.l.topic.name, r.topicError(d.l.topic.name, err))
 	if r.unsure {
 		d.unsure, d.l.doubt = true, true
 	}

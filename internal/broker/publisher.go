@@ -116,6 +116,7 @@ type GroupCommitter struct {
 
 	inFlight atomic.Int64
 	misses   atomic.Int32 // see tripped
+	troubles troubles
 	batches  batches
 	waiters  sync.Pool
 	ids      identities

@@ -25,6 +25,7 @@ func (p *GroupCommitter) unjam(l *lane) {
 	if p.misses.Load() != 0 {
 		p.misses.Store(0)
 	}
+	p.troubles.end(l.topic.name)
 }
 
 // Deliver publishes recs as Publish does, but a record that Kafka does not take

@@ -305,12 +305,18 @@ func TestSettingsAtFaultBlockAndLoseNothing(t *testing.T) {
 			if n := r.deliver(BrokerThenSpool, record("a")); n != 1 {
 				t.Errorf("%d records in the store, want 1", n)
 			}
+			if at := r.Troubles(); len(at) != 1 || !strings.Contains(at[testTopic].Error(), "grant") {
+				t.Errorf("troubles: %v, want what to grant on the topic", at)
+			}
 			if _, err := r.Deliver(context.Background(), records("impatient"), BrokerOnly); err == nil {
 				t.Error("a record that only the broker may keep was accepted")
 			}
 			granted.Store(true)
 			eventually(t, "the store is empty", s.empty)
 			r.topicIs("a")
+			if at := r.Troubles(); len(at) != 0 {
+				t.Errorf("troubles after they ended: %v", at)
+			}
 			if len(s.dead) != 0 {
 				t.Errorf("set aside: %v", s.dead)
 			}
@@ -364,6 +370,57 @@ func TestStoredRecordsThatKafkaRefuses(t *testing.T) {
 			}
 			if got := values(t, r.client, "dead", 0); len(got) != tc.letters {
 				t.Errorf("dead letters: %q, want %d", got, tc.letters)
+			}
+		})
+	}
+}
+
+func TestLoadedRecordsStayStoredUntilAcknowledged(t *testing.T) {
+	r, s := storeRig(t, PublisherOptions{})
+	if _, err := s.Append(context.Background(), records("a", "b")); err != nil {
+		t.Fatal(err)
+	}
+	waiting, free := r.hold()
+	r.Resume(s.pending())
+	<-waiting
+	if d := cmp.Diff([]string{"a", "b"}, s.values()); d != "" {
+		t.Errorf("store, while the broker has not answered (-want +got):\n%s", d)
+	}
+	free()
+	eventually(t, "the store is empty", s.empty)
+	r.topicIs("a", "b")
+}
+
+// Whatever a broker answers, a patient record ends in the topic or as a dead
+// letter; and only where the answer makes its sequence worthless may it be there
+// twice.
+func TestNoProduceErrorLosesAStoredRecord(t *testing.T) {
+	letter := func(rec *Record, _ error) (Record, bool) {
+		return Record{Topic: "dead", Key: []byte("d"), Value: rec.Value}, true
+	}
+	for code := int16(-1); code <= 133; code++ {
+		if code == 0 || code == 46 {
+			continue // acknowledgements
+		}
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			r, s := storeRig(t, PublisherOptions{StandIn: letter, Budget: 10 * time.Second}, kfake.SeedTopics(1, "dead"))
+			r.wait = func(ctx context.Context, _ time.Duration) error { return sleep(ctx, time.Millisecond) }
+			if _, err := s.Append(context.Background(), records("a")); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				r.answer(code)
+			}
+			r.Resume(s.pending())
+			eventually(t, "the store is empty", s.empty)
+			eventually(t, "nothing is in flight", func() bool { return r.InFlightBytes() == 0 })
+			got := append(values(t, r.client, testTopic, 0), values(t, r.client, "dead", 0)...)
+			if d := cmp.Diff([]string{"a"}, got); d != "" {
+				t.Errorf("topic and dead letters (-want +got):\n%s", d)
+			}
+			if len(s.dead) != 0 {
+				t.Errorf("set aside: %v", s.dead)
 			}
 		})
 	}

@@ -98,6 +98,7 @@ func (t *topic) open(partitions int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.asking = false
+	t.p.troubles.end(t.name)
 	if t.lanes.Load() != nil {
 		return
 	}
@@ -153,6 +154,7 @@ func (t *topic) giveUp(cause error, missing int) bool {
 	case ruleOf(code).verdict == refused:
 		all = ruleOf(code).topicError(t.name, cause)
 	}
+	t.p.troubles.begin(t.name, fmt.Errorf("topic %s: %w", t.name, explain(cause)))
 	if all != nil {
 		t.p.log.Error("topic not usable", zap.String("topic", t.name), zap.Error(all))
 	}
