@@ -155,16 +155,16 @@ func (p *Pipeline) standIn(b *batch, e entry, err error) (entry, bool) {
 
 // Reasons of dead letters that the publish stage gives.
 const (
-	reasonTooLarge = "too_large"         // over the typed topic's limit
-	reasonRefused  = "refused_by_broker" // the broker calls the record invalid
+	ReasonTooLarge = "too_large"         // over the typed topic's limit
+	ReasonRefused  = "refused_by_broker" // the broker calls the record invalid
 )
 
 // refusalReason is the machine-readable form of a record's refusal.
 func refusalReason(err error) string {
 	if errors.Is(err, broker.ErrTooLarge) {
-		return reasonTooLarge
+		return ReasonTooLarge
 	}
-	return reasonRefused
+	return ReasonRefused
 }
 
 // count counts what a published batch holds.
