@@ -2,7 +2,9 @@ package brokertest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,4 +177,39 @@ func (a *account) makeTopic(c *broker.Client) {
 	if _, err := c.EnsureTopics(ctx, []broker.TopicSpec{{Name: a.topic, Partitions: 1}}, true); err != nil {
 		a.t.Fatal(err)
 	}
+}
+
+// TestExpiredServerCertificateIsWaitedOut has a broker whose certificate is
+// over, then renewed, while a record waits.
+func TestExpiredServerCertificateIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	const topic = "orders"
+	expired, fresh := serverCertificate(t, -time.Hour), serverCertificate(t, time.Hour)
+	var present atomic.Pointer[tls.Certificate]
+	present.Store(&expired)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic), kfake.TLS(&tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return present.Load(), nil },
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	dir := t.TempDir()
+	ca := writePEM(t, dir, "CERTIFICATE", expired.Certificate[0])
+	appendPEM(t, ca, fresh.Certificate[0])
+	c, err := broker.Dial(broker.Options{Brokers: cluster.ListenAddrs(), TLS: &broker.TLSOptions{CAFile: ca}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("Ping: got %v, want it to say what expired", err)
+	}
+	w := newWriter(t, c, topic)
+	waiting := w.write()
+	<-w.seen.retried
+	present.Store(&fresh)
+	w.arrived(waiting)
+	w.check(c)
 }
