@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,9 +94,7 @@ func TestMSKSignature(t *testing.T) {
 				"x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-date": "20261121T093000Z", "x-amz-expires": "300", "x-amz-signedheaders": "host",
 				"x-amz-credential": c.env["AWS_ACCESS_KEY_ID"] + "/20261121/eu-central-1/kafka-cluster/aws4_request",
 			}
-			for k, v := range c.want {
-				want[k] = v
-			}
+			maps.Copy(want, c.want)
 			for k, v := range want {
 				if got[k] != v {
 					t.Errorf("%s is %q, want %q", k, got[k], v)
