@@ -94,6 +94,9 @@ var table = []row{
 	// What was seen before.
 	{folder: "internal/dedupe", own: []string{"internal/broker"}, others: []string{zap}},
 
+	// What was refused.
+	{folder: "internal/quarantine", own: []string{"pkg/webhook"}, others: []string{zap}},
+
 	// The process.
 	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
 	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},
@@ -101,7 +104,8 @@ var table = []row{
 	{
 		folder: "internal/ingest",
 		own: []string{
-			"internal/broker", "internal/dedupe", "internal/metrics", "internal/normalize", "internal/provider", "pkg/event", "pkg/webhook",
+			"internal/broker", "internal/dedupe", "internal/metrics", "internal/normalize", "internal/provider", "internal/quarantine",
+			"pkg/event", "pkg/webhook",
 		},
 		others: []string{echo, "golang.org/x/net/netutil", "golang.org/x/sync/semaphore", zap},
 	},
@@ -118,8 +122,8 @@ var table = []row{
 	{
 		folder: "cmd/postrider",
 		own: []string{
-			"internal/app", "internal/broker", "internal/config", "internal/doctor", "internal/normalize", "internal/provider",
-			"internal/provider/all", "internal/sender", "pkg/event", "pkg/webhook", "schemas",
+			"internal/app", "internal/audit", "internal/broker", "internal/config", "internal/doctor", "internal/normalize", "internal/provider",
+			"internal/provider/all", "internal/quarantine", "internal/sender", "pkg/event", "pkg/webhook", "schemas",
 		},
 		others: []string{cobra, "github.com/hashicorp/go-retryablehttp", "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},

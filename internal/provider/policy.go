@@ -1,8 +1,8 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -46,16 +46,7 @@ type Answers struct {
 
 // Answers returns the policy's statuses with their defaults.
 func (p *Policy) Answers() Answers {
-	a := Answers{Accepted: p.Accepted, Busy: p.Busy, Overload: http.StatusTooManyRequests, Refused: p.Refused}
-	if a.Accepted == 0 {
-		a.Accepted = http.StatusOK
-	}
-	if a.Busy == 0 {
-		a.Busy = http.StatusServiceUnavailable
-	}
-	if a.Refused == 0 {
-		a.Refused = http.StatusUnauthorized
-	}
+	a := Answers{Accepted: cmp.Or(p.Accepted, 200), Busy: cmp.Or(p.Busy, 503), Overload: 429, Refused: cmp.Or(p.Refused, 401)}
 	if p.GivesUp(a.Overload) {
 		a.Overload = a.Busy
 	}
