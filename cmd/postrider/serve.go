@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,12 @@ process, a source with a fresh secret for each of the seed providers. With
 kafka.brokers set the same binary uses a real cluster.
 
 SIGTERM or Ctrl-C stops it: accepted requests finish, what is pending is
-published, and it exits 0.`,
+published, what Kafka does not take stays in the spool for the next start, and it
+exits 0.
+
+SIGHUP reads the configuration anew: sources with their secrets, the log level,
+trusted proxies and Kafka's password change without a restart. If anything is
+wrong with it, all of it stays as it was and the log says why.`,
 		Example: `  postrider serve
   postrider serve --config /etc/postrider/config.yaml
   POSTRIDER_KAFKA_BROKERS=kafka1:9092,kafka2:9092 postrider serve`,
@@ -39,20 +45,43 @@ func (c *cli) serve(cmd *cobra.Command) error {
 		return err
 	}
 	app.TuneCollector(c.getenv)
-	log, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
+	log, level, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
 	if err != nil {
 		return err
 	}
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
-	a, err := app.New(cfg, app.Options{Log: log, Now: c.now, Version: version(), ReadyFile: c.getenv("POSTRIDER_TEST_READY_FILE")})
+	a, err := app.New(cfg, app.Options{Log: log, Level: level, Now: c.now, Version: version(), ReadyFile: c.getenv("POSTRIDER_TEST_READY_FILE")})
 	if err != nil {
 		return err
 	}
-	if err := a.Start(cmd.Context()); err != nil {
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	hangups := c.notifyHangup()
+	if err := a.Start(ctx); err != nil {
 		return err
 	}
+	go c.onHangup(ctx, hangups, cancel, a)
 	printWelcome(c.out, a)
-	return a.Wait(cmd.Context())
+	return a.Wait(ctx)
+}
+
+// onHangup reads the configuration anew at each SIGHUP until ctx ends. What a
+// terminal sends when it closes means that nobody is there any more: stop.
+func (c *cli) onHangup(ctx context.Context, hangups <-chan os.Signal, stop func(), a *app.App) {
+	in, _ := c.in.(io.Writer) // as an *os.File is
+	person := terminal(in)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		if person && !terminal(in) {
+			stop()
+			return
+		}
+		_ = a.Reload(c.load) // it logs what is wrong
+	}
 }
 
 // printWelcome tells a person where things are. Generated secrets appear here,

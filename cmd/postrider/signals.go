@@ -31,6 +31,14 @@ func untilSignal(now func() time.Time) (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
+// notifyHangup returns where each SIGHUP arrives; several while one is dealt with
+// are one.
+func (c *cli) notifyHangup() <-chan os.Signal {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	return hangups
+}
+
 // killedBy is the exit code that shells give a process that a signal ended.
 func killedBy(s os.Signal) int {
 	if n, ok := s.(syscall.Signal); ok {

@@ -26,6 +26,12 @@ type Status struct {
 	// Reasons says why it is not "ready": one sentence each.
 	Reasons []string `json:"reasons,omitempty"`
 	Broker  Broker   `json:"broker"`
+	Spool   Spool    `json:"spool"`
+	// Durability is what a 2xx means, by source: broker, broker_then_spool or
+	// spool_first.
+	Durability map[string]string `json:"durability,omitempty"`
+	// Outages are the sources whose providers are being told to come back.
+	Outages []Outage `json:"outages,omitempty"`
 	Version string   `json:"version"`
 	// Started is when the process started, by its own clock.
 	Started time.Time `json:"started"`
@@ -41,6 +47,39 @@ type Broker struct {
 	Since     time.Time `json:"since"` // when Reachable last changed
 	Checked   time.Time `json:"checked"`
 	Detail    string    `json:"detail,omitempty"`
+}
+
+// Spool is the state of the spool.
+type Spool struct {
+	// State is "off" (not used), "ready", "full" or "failed".
+	State string `json:"state"`
+	// Mode is what a 2xx means in every source's case, or "mixed"; Status.Durability
+	// tells them apart.
+	Mode    string     `json:"mode,omitempty"`
+	Records int        `json:"records"` // that Kafka does not have yet
+	Bytes   int64      `json:"bytes"`   // on the disk
+	Oldest  *time.Time `json:"oldest,omitempty"`
+	Dead    int        `json:"dead"`             // set aside for a person
+	Volume  string     `json:"volume,omitempty"` // "tmpfs" or "overlay": it does not outlive the machine or the container
+	Detail  string     `json:"detail,omitempty"`
+}
+
+// The values of Spool.State.
+const (
+	SpoolOff    = "off"
+	SpoolReady  = "ready"
+	SpoolFull   = "full"
+	SpoolFailed = "failed"
+)
+
+// Outage is one source whose events are not accepted.
+type Outage struct {
+	Source string    `json:"source"`
+	Since  time.Time `json:"since"`
+	// SecondsLeft is how long its provider goes on trying; 0 also where that is
+	// not documented: then what is refused now may be lost.
+	SecondsLeft float64 `json:"seconds_left"`
+	Documented  bool    `json:"documented"`
 }
 
 // The values of Status.Status.

@@ -28,6 +28,8 @@ type Options struct {
 	Log     *zap.Logger
 	Now     func() time.Time
 	Version string
+	// Level is the level of Log, for a reload to change; nil: it stays.
+	Level *zap.AtomicLevel
 	// ReadyFile, when set, is written (as JSON, the Info without secrets) once
 	// everything listens; tests wait for it.
 	ReadyFile string
@@ -40,6 +42,7 @@ type App struct {
 	log     *zap.Logger
 	metrics *metrics.Metrics
 	health  *health
+	outages *outages
 	info    Info
 	ids     *requestIDs
 
@@ -54,13 +57,20 @@ type App struct {
 	background sync.WaitGroup
 	cancel     context.CancelFunc
 	failed     chan error // a listener that broke
+
+	reloading sync.Mutex
+	login     config.SASL // in force; under reloading
 }
 
 // New checks what can be checked without touching anything outside.
 func New(cfg *config.Config, o Options) (*App, error) {
 	a := &App{cfg: cfg, opt: o, log: o.Log, metrics: metrics.New(o.Version), failed: make(chan error, 2)}
 	a.ids = &requestIDs{now: o.Now}
-	a.health = newHealth(cfg, o, a.metrics)
+	a.login = cfg.Kafka.SASL
+	a.outages = newOutages(o.Now, o.Log)
+	a.health = newHealth(cfg, o, a.metrics, a.outages)
+	a.metrics.Watch(a.health)
+	a.metrics.ConfigLoaded(o.Now())
 	if cfg.SourcesGiven {
 		if _, err := CompileSources(cfg, cfg.Sources); err != nil {
 			return nil, err
@@ -90,6 +100,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.build(); err != nil {
 		return err
 	}
+	a.background.Go(func() { a.outages.watch(ctx) })
 	a.serve("server.listen", func() error { return a.ingest.Serve(a.webhooks) })
 	for _, n := range a.cfg.Notices {
 		a.log.Warn(n, zap.String("reason_code", "config_notice"))
@@ -149,12 +160,7 @@ func (a *App) build() error {
 		return err
 	}
 	a.info.describe(a.cfg, compiled, created)
-	for _, s := range compiled {
-		s.Ingest.Metrics = a.metrics.Source(s.Ingest.Name, s.Config.Provider)
-		for _, w := range s.Warnings {
-			a.log.Warn(w, zap.String("reason_code", "source_warning"), zap.String("source", s.Ingest.Name))
-		}
-	}
+	a.install(compiled)
 	a.ingest, err = ingest.New(ingest.Options{
 		Limits:         limits(a.cfg),
 		Sources:        ingestSources(compiled),

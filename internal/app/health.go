@@ -44,13 +44,18 @@ type health struct {
 	failing  string      // why the last publish failed; "" if it did not
 	failed   atomic.Bool // failing is not ""; spares the lock on the hot path
 	draining bool
+
+	outages    *outages
+	spool      func() admin.Spool // the spool's state; of no spool until it is open
+	durability map[string]string  // by source, as configured
 }
 
 // newHealth is the state before anything is known.
-func newHealth(cfg *config.Config, o Options, m *metrics.Metrics) *health {
+func newHealth(cfg *config.Config, o Options, m *metrics.Metrics, out *outages) *health {
 	return &health{
 		now: o.Now, log: o.Log, metrics: m, version: o.Version, topics: "not looked at yet",
-		started: o.Now().UTC(), instance: Instance(cfg),
+		started: o.Now().UTC(), instance: Instance(cfg), outages: out,
+		spool: func() admin.Spool { return admin.Spool{State: admin.SpoolOff} },
 	}
 }
 
@@ -74,36 +79,6 @@ func Instance(cfg *config.Config) string {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:6])
-}
-
-// Status implements admin.Health.
-func (h *health) Status() admin.Status {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := admin.Status{Status: admin.Ready, Broker: h.broker, Version: h.version, Started: h.started, Instance: h.instance}
-	not := func(reason string) { s.Status, s.Reasons = admin.NotReady, append(s.Reasons, reason) }
-	if h.draining {
-		not("shutting down")
-	}
-	if !h.broker.Reachable {
-		not("the Kafka cluster does not answer: webhooks are answered with a status that makes the provider send them again")
-	}
-	if h.broker.Reachable && !h.topicsOK {
-		not("topics are not in order: " + h.topics)
-	}
-	if h.storage != nil {
-		if err := h.storage(); err != nil {
-			not(err.Error())
-		}
-	}
-	if s.Status == admin.Ready && (h.failing != "" || len(h.warnings) > 0 || len(h.damage) > 0) {
-		s.Status = admin.Degraded
-	}
-	if h.failing != "" {
-		s.Reasons = append(s.Reasons, "the last publish failed: "+h.failing)
-	}
-	s.Reasons = append(append(s.Reasons, h.warnings...), h.damage...)
-	return s
 }
 
 // embedded makes the embedded broker's state count.

@@ -19,14 +19,15 @@ const (
 )
 
 // NewLogger builds the logger: JSON for machines, console lines for a terminal.
-// Foreign text is always quoted, never interpreted.
-func NewLogger(c config.Log, w io.Writer, terminal bool) (*zap.Logger, error) {
-	level, err := zapcore.ParseLevel(c.Level)
+// Foreign text is always quoted, never interpreted. The level can be changed
+// while the logger is used.
+func NewLogger(c config.Log, w io.Writer, terminal bool) (*zap.Logger, *zap.AtomicLevel, error) {
+	level, err := zap.ParseAtomicLevel(c.Level)
 	if err != nil {
-		return nil, fmt.Errorf("app: log.level: %w", err)
+		return nil, nil, fmt.Errorf("app: log.level: %w", err)
 	}
 	core := zapcore.NewCore(encoder(c.Format, terminal), zapcore.AddSync(w), level)
-	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, sampleFirst, sampleThereafter)), nil
+	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, sampleFirst, sampleThereafter)), &level, nil
 }
 
 // encoder picks the form; auto means console on a terminal and JSON elsewhere.

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 
+	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/internal/provider"
@@ -28,7 +30,7 @@ type CompiledSource struct {
 	Config   config.Source
 	Def      provider.Definition
 	Webhook  webhook.Config // how its requests are proven
-	Ingest   *ingest.Source // Metrics is filled in by the App
+	Ingest   *ingest.Source // the App fills in Metrics and Answers
 	Warnings []string
 }
 
@@ -66,13 +68,15 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 		}
 		problems.Add(path+"."+field, cfg.Place(path+"."+field), message, "")
 	}
-	c := &CompiledSource{Config: src, Webhook: webhookConfig(src.Auth)}
+	given := webhookConfig(src.Auth)
+	c := &CompiledSource{Config: src, Webhook: given}
 	def, ok := all.Lookup(src.Provider)
 	if !ok {
 		add("provider", "unknown provider")
 		return c
 	}
 	c.Def = def
+	c.Webhook.Tolerance = def.Policy.Tolerance(given)
 	parser, err := def.New(src.Options)
 	if err != nil {
 		add("options", err.Error())
@@ -83,12 +87,10 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 			add("auth."+p.Field, p.Message)
 		}
 	}
-	for _, w := range c.Webhook.Warnings() {
-		if w.Field == "type" {
-			continue // none: the configuration's own notice says so
-		}
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%s.auth.%s: %s", path, w.Field, w.Message))
+	if wrong := def.Policy.CheckTolerance(def.Title, given); wrong != "" {
+		add("auth.tolerance", wrong)
 	}
+	c.warn(path, given)
 	if len(src.Allow) > 0 && verifier != nil {
 		verifier = webhook.Allow(verifier, src.Allow)
 	}
@@ -96,15 +98,38 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 	return c
 }
 
+// warn collects what is accepted but worth saying; given is how requests are
+// proven as configured, without what the provider's policy adds.
+func (c *CompiledSource) warn(path string, given webhook.Config) {
+	warn := func(field, message string) {
+		if message != "" {
+			c.Warnings = append(c.Warnings, path+"."+field+": "+message)
+		}
+	}
+	for _, w := range given.Warnings() {
+		if w.Field != "type" { // none: the configuration's own notice says so
+			warn("auth."+w.Field, w.Message)
+		}
+	}
+	policy := &c.Def.Policy
+	warn("refused_status", policy.WarnRefused(c.Def.Title, c.Config.RefusedStatus))
+	warn("auth.tolerance", policy.WarnTolerance(c.Def.Title, given))
+}
+
 // ingestSource fills in what the receiver needs of a source.
 func ingestSource(cfg *config.Config, src config.Source, def provider.Definition, p provider.Parser, v webhook.Verifier) *ingest.Source {
+	answers := def.Policy.Answers()
 	s := &ingest.Source{
 		Name:          src.Name,
 		Verifier:      v,
 		TakesToken:    src.Auth.Type == "token",
-		Busy:          def.Policy.Busy,
-		RefusedStatus: src.RefusedStatus,
-		MaxBodyBytes:  src.MaxBodyBytes,
+		Accepted:      answers.Accepted,
+		Busy:          answers.Busy,
+		Overload:      answers.Overload,
+		RefusedStatus: cmp.Or(src.RefusedStatus, answers.Refused),
+		MaxBodyBytes:  cmp.Or(src.MaxBodyBytes, cfg.Server.MaxBodyBytes),
+		Durability:    durability(src.Durability),
+		DedupeWindow:  min(src.DedupeWindow, cfg.Dedupe.Window),
 		Normalize: normalize.Source{
 			Name: src.Name, ID: src.ID, Provider: src.Provider,
 			Parser: p, Mapper: def.Mapper,
@@ -116,16 +141,19 @@ func ingestSource(cfg *config.Config, src config.Source, def provider.Definition
 	if v != nil {
 		s.Challenge = webhook.Challenge(v)
 	}
-	if s.RefusedStatus == 0 {
-		s.RefusedStatus = http.StatusUnauthorized
-	}
-	if s.Busy == 0 {
-		s.Busy = http.StatusServiceUnavailable
-	}
-	if s.MaxBodyBytes == 0 {
-		s.MaxBodyBytes = cfg.Server.MaxBodyBytes
-	}
+	s.Dedupe, _ = dedupe.ParseMode(src.Dedupe) // config checks it
 	return s
+}
+
+// durability is what a configured name means; config checks the names.
+func durability(name string) broker.Durability {
+	switch name {
+	case "broker":
+		return broker.BrokerOnly
+	case "spool_first":
+		return broker.SpoolFirst
+	}
+	return broker.BrokerThenSpool
 }
 
 // secretHeaders names the headers that carry a secret itself, which no topic may

@@ -1,0 +1,182 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/admin"
+	"github.com/postrider/postrider/internal/metrics"
+)
+
+// outageReminder is how often the log says that an outage goes on.
+const outageReminder = 30 * time.Second
+
+// outages watches, for each source, whether its events are accepted. An outage
+// begins with an answer that asks the provider to come back and ends with the
+// next request that is accepted; a provider tries for as long as its policy says,
+// counted from the first. Safe for concurrent use.
+type outages struct {
+	now func() time.Time
+	log *zap.Logger
+
+	mu     sync.Mutex
+	source map[string]*outage
+}
+
+// outage is the state of one source.
+type outage struct {
+	all  *outages
+	name string
+
+	failing atomic.Bool // spares the lock while all is well
+
+	mu      sync.Mutex
+	horizon time.Duration // how long the provider tries; 0: not documented, counts as not at all
+	since   time.Time     // zero: no outage
+	refused int           // answers in this outage
+	said    int           // of those, when the log spoke last
+}
+
+func newOutages(now func() time.Time, log *zap.Logger) *outages {
+	return &outages{now: now, log: log, source: make(map[string]*outage)}
+}
+
+// of returns the state of a source, which outlives reloads.
+func (o *outages) of(name string, horizon time.Duration) *outage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.source[name]
+	if s == nil {
+		s = &outage{all: o, name: name}
+		o.source[name] = s
+	}
+	s.mu.Lock()
+	s.horizon = horizon
+	s.mu.Unlock()
+	return s
+}
+
+// keep forgets the sources that are not among names.
+func (o *outages) keep(names []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for name := range o.source {
+		if !slices.Contains(names, name) {
+			delete(o.source, name)
+		}
+	}
+}
+
+// Answered implements ingest.Answers.
+func (s *outage) Answered(accepted bool) {
+	if accepted && !s.failing.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if accepted {
+		s.end()
+		return
+	}
+	s.refused++
+	if s.since.IsZero() {
+		s.since = s.all.now()
+		s.failing.Store(true)
+		s.say("events are not accepted, the provider is asked to send them again")
+	}
+}
+
+// end ends the outage, if there is one; the caller holds the lock.
+func (s *outage) end() {
+	if s.since.IsZero() {
+		return
+	}
+	s.all.log.Info("events are accepted again", zap.String("reason_code", "outage_over"), zap.String("source", s.name),
+		zap.Duration("lasted", s.all.now().Sub(s.since)), zap.Int("refused", s.refused))
+	s.since, s.refused, s.said = time.Time{}, 0, 0
+	s.failing.Store(false)
+}
+
+// say logs the state; the caller holds the lock.
+func (s *outage) say(text string) {
+	fields := []zap.Field{
+		zap.String("reason_code", "outage"), zap.String("source", s.name), zap.Int("refused", s.refused),
+		zap.Int("seconds_left", int(s.left().Seconds())),
+	}
+	if s.horizon == 0 {
+		fields = append(fields, zap.String("hint", "it is not documented that this provider tries again: what is refused now may be lost"))
+	}
+	s.all.log.Error(text, fields...)
+	s.said = s.refused
+}
+
+// left is how long the provider still tries; the caller holds the lock.
+func (s *outage) left() time.Duration {
+	return max(0, s.horizon-s.all.now().Sub(s.since))
+}
+
+// remind says that the outage goes on, unless nothing happened and nothing is
+// left to wait for.
+func (s *outage) remind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.since.IsZero() && (s.refused > s.said || s.left() > 0) {
+		s.say("events are still not accepted")
+	}
+}
+
+// list returns the states in the order of their names.
+func (o *outages) list() []*outage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := make([]*outage, 0, len(o.source))
+	for _, s := range o.source {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b *outage) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// watch reminds until ctx ends.
+func (o *outages) watch(ctx context.Context) {
+	tick := time.NewTicker(outageReminder)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, s := range o.list() {
+			s.remind()
+		}
+	}
+}
+
+// present returns the outages there are now, as /readyz shows them.
+func (o *outages) present() []admin.Outage {
+	var out []admin.Outage
+	for _, s := range o.list() {
+		s.mu.Lock()
+		if !s.since.IsZero() {
+			out = append(out, admin.Outage{Source: s.name, Since: s.since.UTC(), SecondsLeft: s.left().Seconds(), Documented: s.horizon > 0})
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// measured returns the same for a scrape.
+func (o *outages) measured() []metrics.Outage {
+	var out []metrics.Outage
+	for _, p := range o.present() {
+		out = append(out, metrics.Outage{Source: p.Source, Left: time.Duration(p.SecondsLeft * float64(time.Second))})
+	}
+	return out
+}
