@@ -30,3 +30,7 @@ func (c *cli) untilUnread(ctx context.Context) (context.Context, context.CancelF
 	}()
 	return ctx, cancel
 }
+
+// outliveReaders lets the process go on when nobody reads its output any more: a
+// write to a closed standard output or error then fails, which would end it.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
