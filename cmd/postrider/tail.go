@@ -195,6 +195,11 @@ func (f *tailFlags) choose(cfg *config.Config) ([]string, error) {
 	case len(f.topics) > 0:
 		return f.topics, known("tail: --topic", f.topics, configuredTopics(cfg))
 	}
+	return typedTopics(t), nil
+}
+
+// typedTopics are the topics of events, each once.
+func typedTopics(t config.Topics) []string {
 	var names []string
 	typed := app.TopicNames(t).Typed
 	for _, r := range event.Routes() {
@@ -202,7 +207,7 @@ func (f *tailFlags) choose(cfg *config.Config) ([]string, error) {
 			names = append(names, name)
 		}
 	}
-	return names, nil
+	return names
 }
 
 // configuredTopics are the names of every topic of the configuration.

@@ -314,6 +314,34 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// TestRepeatingSources: where repeats are published, one request may hold an event
+// several times, and each counts.
+func TestRepeatingSources(t *testing.T) {
+	t.Parallel()
+	b := batch(1)
+	b.events = []string{"a1", "a1", "a1"}
+	all := b.records()
+	marked := append([]audit.Record{}, all...)
+	marked[2], marked[3] = with(all[2], "duplicate", "true"), with(all[3], "duplicate", "true")
+	o := day
+	o.Repeating = map[string]bool{"vfs": true}
+	for name, c := range map[string]struct {
+		opt                 audit.Options
+		records             []audit.Record
+		missing, duplicates int
+	}{
+		"off":                      {o, all, 0, 2},
+		"mark":                     {o, marked, 0, 0},
+		"off, one missing":         {o, without(all, 3), 1, 1},
+		"mark, one missing":        {o, without(marked, 3), 1, 0},
+		"drop publishes no copies": {day, all, 1, 2},
+	} {
+		if got := run(t, c.opt, c.records...); got.Missing() != c.missing || got.Total.Duplicates != c.duplicates {
+			t.Errorf("%s: %d missing, %d duplicates, want %d, %d: %+v", name, got.Missing(), got.Total.Duplicates, c.missing, c.duplicates, got.Findings)
+		}
+	}
+}
+
 // TestWithoutRawCopy: a request too large for a raw copy names none.
 func TestWithoutRawCopy(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,7 @@ func (a *Audit) judge(q *request, row *Source) {
 	switch {
 	case !q.state.has(rawThere | rawSpooled):
 		a.judgeOrphan(q, row)
-	case q.items+q.spooled < q.wants():
+	case a.has(q) < q.wants():
 		a.judgePart(q, row)
 	case q.spooled > 0 || !q.state.has(rawThere):
 		row.Spooled++
@@ -40,6 +40,15 @@ func (a *Audit) judge(q *request, row *Source) {
 		row.Surplus++
 		a.find(a.about(q, Surplus, fmt.Sprintf("the request says that it has %d, and %d are there", q.expected, q.items)))
 	}
+}
+
+// has is how many items the request has.
+func (a *Audit) has(q *request) int32 {
+	n := q.items + q.spooled
+	if a.opt.Repeating[a.sources[q.source].Name] {
+		n += q.copies
+	}
+	return n
 }
 
 // wants is how many items the request must have. A raw record that does not
@@ -53,8 +62,8 @@ func (q *request) wants() int32 {
 
 // whole reports whether a request has its raw record, says how many items it has,
 // and has them.
-func (q *request) whole() bool {
-	return q.state.has(rawThere|rawSpooled) && q.expected != unknownCount && q.items+q.spooled >= q.expected
+func (a *Audit) whole(q *request) bool {
+	return q.state.has(rawThere|rawSpooled) && q.expected != unknownCount && a.has(q) >= q.expected
 }
 
 // judgePart files a request that lacks items.
@@ -68,16 +77,16 @@ func (a *Audit) judgePart(q *request, row *Source) {
 		row.InProgress++
 	default:
 		row.Incomplete++
-		a.find(a.about(q, Incomplete, lacks(q)))
+		a.find(a.about(q, Incomplete, a.lacks(q)))
 	}
 }
 
 // lacks says what a request lacks.
-func lacks(q *request) string {
+func (a *Audit) lacks(q *request) string {
 	if q.expected == unknownCount {
 		return "none of the request's events and dead letters is there"
 	}
-	return fmt.Sprintf("%d of %d events and dead letters are missing", q.expected-q.items-q.spooled, q.expected)
+	return fmt.Sprintf("%d of %d events and dead letters are missing", q.expected-a.has(q), q.expected)
 }
 
 // judgeOrphan files items whose raw record is not there.
@@ -125,18 +134,18 @@ type twin struct {
 func (a *Audit) findTwins() {
 	best := map[twin]int32{} // of whole twins, the most items
 	a.ledger.all(func(q *request) {
-		if q.state.has(rawThere|rawSpooled) && q.items+q.spooled < q.wants() {
+		if q.state.has(rawThere|rawSpooled) && a.has(q) < q.wants() {
 			best[twin{q.body, q.source}] = -1
 		}
 	})
 	a.ledger.all(func(q *request) {
 		t := twin{q.body, q.source}
-		if most, wanted := best[t]; wanted && q.whole() {
+		if most, wanted := best[t]; wanted && a.whole(q) {
 			best[t] = max(most, q.expected)
 		}
 	})
 	a.ledger.all(func(q *request) {
-		if most, ok := best[twin{q.body, q.source}]; ok && most >= q.wants() && !q.whole() {
+		if most, ok := best[twin{q.body, q.source}]; ok && most >= q.wants() && !a.whole(q) {
 			q.state |= twinWhole
 		}
 	})

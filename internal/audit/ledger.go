@@ -39,6 +39,7 @@ type request struct {
 	expected int32  // events and dead letters, or unknownCount
 	items    int32  // different ones that are in their topics
 	spooled  int32  // different ones that are in the spool only
+	copies   int32  // records of items that were in their topics before
 	covered  int32  // those of items and spooled that a request with a raw record has too
 	number   uint32 // its own in the ledger
 	source   uint32
@@ -51,6 +52,13 @@ func (q *request) enter(spooled bool) {
 		q.spooled++
 	} else {
 		q.items++
+	}
+}
+
+// copy counts a record of an item that is in its topic already.
+func (q *request) copy(spooled bool) {
+	if !spooled {
+		q.copies++
 	}
 }
 
@@ -145,6 +153,7 @@ func (l *ledger) enter(item key, q *request, spooled bool) (before *request) {
 	}
 	if first.number() == q.number {
 		if first&inSpool == 0 {
+			q.copy(spooled)
 			return q
 		}
 		if !spooled {
@@ -168,6 +177,9 @@ func (l *ledger) enterMore(p pair, q *request, spooled bool) {
 		q.enter(spooled)
 	case before && !spooled:
 		q.arrived()
+	case !before:
+		q.copy(spooled)
+		return
 	default:
 		return
 	}

@@ -66,7 +66,7 @@ func (s *Source) add(o *Source) {
 
 // Report is the outcome of an audit.
 type Report struct {
-	From       time.Time      `json:"from"`
+	From       time.Time      `json:"from,omitzero"`
 	To         time.Time      `json:"to"`
 	Sources    []Source       `json:"sources"` // by name
 	Total      Source         `json:"total"`
