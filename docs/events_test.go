@@ -79,7 +79,7 @@ func TestHeadersAreDocumented(t *testing.T) {
 		OccurredAt: event.NewTime(time.Unix(1, 0), 0), Bounce: &event.Bounce{Class: event.Soft, WillRetry: &retry},
 	}
 	var keys []string
-	for _, h := range e.AppendHeaders(nil, event.Stamp{Mapper: 1, Conflict: true}) {
+	for _, h := range e.AppendHeaders(nil, event.Stamp{Mapper: 1, Conflict: true, Duplicate: true}) {
 		keys = append(keys, h.Key)
 	}
 	table := section(t, text(t, "events.md"), "### Typed events")
@@ -92,7 +92,7 @@ func TestHeadersAreDocumented(t *testing.T) {
 func TestDeadLetterReasonsAreDocumented(t *testing.T) {
 	reasons := literals(t, "../internal/provider/provider.go", `Reason\w+ +Reason = "(\w+)"`)
 	reasons = append(reasons, literals(t, "../internal/normalize/deadletter.go", `Reason\w+ += "(\w+)"`)...)
-	reasons = append(reasons, literals(t, "../internal/ingest/pipeline.go", `reason\w+ += "(\w+)"`)...)
+	reasons = append(reasons, literals(t, "../internal/ingest/pipeline.go", `Reason\w+ += "(\w+)"`)...)
 	table := section(t, text(t, "events.md"), "### Dead letters")
 	_, table, _ = strings.Cut(table, "| reason | stage |")
 	same(t, "dead letter reason", firstCells(table), reasons)

@@ -18,8 +18,10 @@ import (
 // discard is a publisher that acknowledges at once.
 type discard struct{}
 
-func (discard) Deliver(context.Context, []broker.Record, broker.Durability) ([]bool, error) { return nil, nil }
-func (discard) MaxRecordBytes(string) int                      { return 0 }
+func (discard) Deliver(context.Context, []broker.Record, broker.Durability) ([]bool, error) {
+	return nil, nil
+}
+func (discard) MaxRecordBytes(string) int { return 0 }
 
 // BenchmarkAccept measures a signed JetEmail event from the complete body to its
 // records, without HTTP and Kafka: verify, parse, normalize, validate, encode,

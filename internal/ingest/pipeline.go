@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/pkg/event"
@@ -20,6 +21,12 @@ type Publisher interface {
 	Deliver(ctx context.Context, recs []broker.Record, d broker.Durability) (spooled []bool, err error)
 	// MaxRecordBytes is the largest record the topic takes, 0 if not known.
 	MaxRecordBytes(topic string) int
+}
+
+// Window knows what was accepted lately.
+type Window interface {
+	// Claim is that of dedupe.Window.
+	Claim(ctx context.Context, events []dedupe.Event, window time.Duration) (*dedupe.Claim, error)
 }
 
 // Outcomes is told how each publish ended; nil is success.
@@ -38,6 +45,7 @@ type Topics struct {
 // PipelineOptions is what a Pipeline needs.
 type PipelineOptions struct {
 	Publisher Publisher
+	Window    Window // nil: repeats are published like anything else
 	Topics    Topics
 	Key       string // message | recipient | event
 	Outcomes  Outcomes
@@ -52,26 +60,46 @@ type Pipeline struct{ opt PipelineOptions }
 // NewPipeline makes a Pipeline.
 func NewPipeline(o PipelineOptions) *Pipeline { return &Pipeline{opt: o} }
 
+// ResultDuplicate is the result of a request of which nothing was left to
+// publish: all of it was published before.
+const ResultDuplicate Result = "duplicate"
+
 // Accept normalizes and publishes a proven request and returns when every event
-// is acknowledged by all in-sync replicas, or kept in the dead-letter topic. The
-// request is named id in the raw topic. An error means that the provider must
-// send the request again; parts of it may be published, under ids that stay.
+// is safe: acknowledged by all in-sync replicas, or in the spool, or kept as a
+// dead letter. What was published before is left out, marked or published again,
+// as the source wants it; of two like requests in progress the second waits for
+// the first. The request is named id in the raw topic. An error means that the
+// provider must send the request again, or, if it is a *webhook.RefusedError,
+// that the request is somebody else's; parts of it may be published, under ids
+// that stay, and those parts count as published before when it comes again.
 func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, id string) (Result, error) {
 	start := p.opt.Now()
-	b, err := p.newBatch(ctx, src, v, id)
+	b, err := newBatch(ctx, src, v, id)
 	if err != nil {
 		return ResultUnpublished, err
 	}
-	if len(b.entries) == 0 {
+	if b.items() == 0 {
 		return ResultNothing, nil
+	}
+	src.Metrics.Enter(b.items())
+	defer p.settle(b) // also when something panics: what has no fate by then is unpublished
+	if err := p.claim(ctx, b); err != nil {
+		return ResultUnpublished, err
+	}
+	defer b.release()
+	if !p.makeRecords(b) {
+		b.commit()
+		return ResultDuplicate, nil
 	}
 	err = p.publish(ctx, b)
 	p.opt.Outcomes.Published(err)
 	if err != nil {
-		p.countUnpublished(b)
+		b.commitSafe()
 		return ResultUnpublished, err
 	}
-	p.count(b, start)
+	b.commit()
+	src.Metrics.Acked(p.opt.Now().Sub(start))
+	p.report(b)
 	return ResultPublished, nil
 }
 
@@ -86,21 +114,27 @@ const maxRounds = 3
 func (p *Pipeline) publish(ctx context.Context, b *batch) error {
 	pending := b.entries
 	for range maxRounds {
-		_, err := p.opt.Publisher.Deliver(ctx, records(pending), b.src.Durability)
-		if err == nil {
-			return nil
-		}
+		spooled, err := p.opt.Publisher.Deliver(ctx, records(pending), b.src.Durability)
 		var outcome *broker.PublishError
-		if !errors.As(err, &outcome) {
+		switch {
+		case err == nil:
+			b.safe(pending, spooled, nil)
+			return nil
+		case !errors.As(err, &outcome):
+			b.fail(pending, nil)
 			return err
 		}
-		if pending, err = p.rescue(b, pending, outcome.Errs); err != nil {
+		b.safe(pending, spooled, outcome.Errs)
+		again, err := p.rescue(b, pending, outcome.Errs)
+		if err != nil {
+			b.fail(pending, outcome.Errs)
 			return err
 		}
-		if len(pending) == 0 {
+		if pending = again; len(pending) == 0 {
 			return nil
 		}
 	}
+	b.fail(pending, nil)
 	return errUnkeepable
 }
 
@@ -115,7 +149,7 @@ func (p *Pipeline) rescue(b *batch, sent []entry, errs []error) ([]entry, error)
 	for i, err := range errs {
 		switch {
 		case err == nil:
-		case errors.Is(err, broker.ErrTooLarge), errors.Is(err, broker.ErrInvalid):
+		case refusedForItself(err):
 			if sent[i].kind == kindDeadLetter && b.rawOmitted {
 				return nil, errUnkeepable // it would be the last copy
 			}
@@ -129,23 +163,25 @@ func (p *Pipeline) rescue(b *batch, sent []entry, errs []error) ([]entry, error)
 	return again, nil
 }
 
+// refusedForItself reports that the broker refuses a record for what it is, as
+// often as it is sent.
+func refusedForItself(err error) bool {
+	return errors.Is(err, broker.ErrTooLarge) || errors.Is(err, broker.ErrInvalid)
+}
+
 // standIn is what is published in place of a refused entry; false for a raw
 // copy or a copy in the topic of all events, which are left out.
 func (p *Pipeline) standIn(b *batch, e entry, err error) (entry, bool) {
 	switch e.kind {
 	case kindEvent:
-		if b.refused == nil {
-			b.refused = make([]bool, len(b.events))
-		}
-		b.refused[e.item] = true
 		d := b.events[e.item].DeadLetter(refusalReason(err), normalize.StagePublish, err.Error())
 		b.dead = append(b.dead, d)
-		return p.deadLetter(b, d), true
+		return p.deadLetter(b, e.item, d), true
 	case kindDeadLetter:
 		d := e.dead
 		d.Item = nil
 		d.Detail += "; the item itself is over the dead-letter topic's limit: look for it in the raw topic"
-		return p.deadLetter(b, d), true
+		return p.deadLetter(b, e.item, d), true
 	case kindRaw:
 		b.rawOmitted = true
 	case kindCopy:
@@ -167,36 +203,40 @@ func refusalReason(err error) string {
 	return ReasonRefused
 }
 
-// count counts what a published batch holds.
-func (p *Pipeline) count(b *batch, start time.Time) {
+// settle tells the fate of every item of the batch.
+func (p *Pipeline) settle(b *batch) {
 	now, m := p.opt.Now(), b.src.Metrics
-	m.Acked(now.Sub(start))
-	for i := range b.events {
-		e := &b.events[i].Event
-		if b.refused != nil && b.refused[i] {
-			m.NotPublished(e.Direction, e.Type, metrics.ResultDeadLettered)
-			continue
+	m.Settling()
+	for i, fate := range b.fates {
+		var route event.Route
+		if i < len(b.events) {
+			e := &b.events[i].Event
+			route = e.Route()
+			if fate == metrics.Published {
+				m.Acknowledged(e.OccurredAt.Time(), now)
+			}
 		}
-		m.Published(e.Direction, e.Type, e.OccurredAt.Time(), now)
+		m.Settle(route, fate)
 	}
-	if len(b.dead) > 0 || b.rawOmitted {
-		p.report(b)
-	}
-}
-
-// countUnpublished counts the events of a request that has to come again. Some of
-// them may be in their topics all the same.
-func (p *Pipeline) countUnpublished(b *batch) {
-	for i := range b.events {
-		e := &b.events[i].Event
-		b.src.Metrics.NotPublished(e.Direction, e.Type, metrics.ResultUnpublished)
-	}
+	m.Settled(b.items())
 }
 
 // report counts and logs what a person should know of a published batch.
 func (p *Pipeline) report(b *batch) {
+	if b.conflicts > 0 {
+		b.src.Metrics.Conflicting(b.conflicts)
+	}
+	if b.marked > 0 {
+		b.src.Metrics.Marked(b.marked)
+	}
+	if len(b.dead) == 0 && !b.rawOmitted {
+		return
+	}
 	log := p.opt.Log.With(zap.String("source", b.src.Name), zap.String("raw_id", b.id))
-	for _, d := range b.dead {
+	for i, d := range b.dead {
+		if b.left(len(b.events) + i) {
+			continue
+		}
 		b.src.Metrics.DeadLettered(d.Reason, d.Stage)
 		log.Warn("item kept in the dead-letter topic", zap.String("reason_code", d.Reason), zap.String("stage", d.Stage),
 			zap.Int("index", d.Index), zap.String("detail", d.Detail), zap.ByteString("stack", d.Stack))

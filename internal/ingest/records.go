@@ -2,8 +2,11 @@ package ingest
 
 import (
 	"context"
+	"encoding/hex"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/dedupe"
+	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/pkg/event"
 	"github.com/postrider/postrider/pkg/webhook"
@@ -19,33 +22,37 @@ const (
 	kindDeadLetter             // an item that is no event
 )
 
+// noItem is the item of an entry that stands for the whole request.
+const noItem = -1
+
 // entry is one record to publish, and what it stands for should the broker
 // refuse it.
 type entry struct {
 	record broker.Record
 	kind   kind
-	item   int                  // kindEvent: place in batch.events
+	item   int                  // whose record it is: an event's place, or len(events) and a dead letter's; noItem for none
 	dead   normalize.DeadLetter // kindDeadLetter
 }
 
-// batch is everything one request publishes.
+// batch is one request, on its way from its items to its records.
 type batch struct {
 	id         string
 	src        *Source
 	verified   webhook.Verified
 	events     []normalize.Item
-	refused    []bool // events that became dead letters at the broker; nil while there are none
-	dead       []normalize.DeadLetter
+	dead       []normalize.DeadLetter // in the end also those that stand for events
+	fates      []metrics.Fate         // one an item: the events, then the dead letters of the payload
 	entries    []entry
 	rawOmitted bool
 
 	letters *normalize.Encoder // of dead; nil while there was none
+
+	claims
+	usual [2]metrics.Fate // most requests have one item
 }
 
-// newBatch normalizes the request and makes its records: the raw request, each
-// event, each dead letter. A raw copy over its topic's limit is left out, and the
-// events then name none. The error is that of ctx.
-func (p *Pipeline) newBatch(ctx context.Context, src *Source, v webhook.Verified, id string) (*batch, error) {
+// newBatch normalizes the request. The error is that of ctx.
+func newBatch(ctx context.Context, src *Source, v webhook.Verified, id string) (*batch, error) {
 	out, err := normalize.Normalize(ctx, &src.Normalize, v, id)
 	if err != nil {
 		return nil, err
@@ -54,23 +61,45 @@ func (p *Pipeline) newBatch(ctx context.Context, src *Source, v webhook.Verified
 		src.Metrics.DuplicateNames(out.DuplicateNames)
 	}
 	b := &batch{id: id, src: src, verified: v, events: out.Events, dead: out.DeadLetters}
-	if len(out.Events)+len(out.DeadLetters) == 0 {
-		return b, nil
-	}
-	b.entries = make([]entry, 0, 1+len(out.Events)+len(out.DeadLetters))
-	p.addRaw(b)
-	for i := range b.events {
-		p.addEvent(b, i)
-	}
-	for _, d := range out.DeadLetters {
-		b.entries = append(b.entries, p.deadLetter(b, d))
+	n := len(out.Events) + len(out.DeadLetters)
+	if b.fates = b.usual[:min(n, len(b.usual))]; n > len(b.usual) {
+		b.fates = make([]metrics.Fate, n)
 	}
 	return b, nil
 }
 
+// items is how many items the payload has.
+func (b *batch) items() int { return len(b.fates) }
+
+// left reports whether an item is left out, as a repeat.
+func (b *batch) left(item int) bool { return item < len(b.fates) && b.fates[item] == metrics.Duplicate }
+
+// makeRecords makes the batch's records: the raw request, each event, each dead
+// letter, without what is left out. It reports whether there are any. A raw copy
+// over its topic's limit is left out, and the events then name none.
+func (p *Pipeline) makeRecords(b *batch) bool {
+	n := b.leaveOut()
+	if n.Events+n.DeadLetters == 0 {
+		return false
+	}
+	b.entries = make([]entry, 0, 1+n.Events+n.DeadLetters)
+	p.addRaw(b, n)
+	for i := range b.events {
+		if !b.left(i) {
+			p.addEvent(b, i)
+		}
+	}
+	for i, d := range b.dead {
+		if item := len(b.events) + i; !b.left(item) {
+			b.entries = append(b.entries, p.deadLetter(b, item, d))
+		}
+	}
+	return true
+}
+
 // addRaw adds the request itself.
-func (p *Pipeline) addRaw(b *batch) {
-	raw := normalize.RawRecord(&b.src.Normalize, b.verified, b.id)
+func (p *Pipeline) addRaw(b *batch, n normalize.Counts) {
+	raw := normalize.RawRecord(&b.src.Normalize, b.verified, b.id, n)
 	e := p.entry(kindRaw, p.opt.Topics.Raw, raw, b)
 	if limit := p.opt.Publisher.MaxRecordBytes(e.record.Topic); limit > 0 && broker.RecordBytes(&e.record) > limit {
 		b.rawOmitted = true
@@ -84,7 +113,7 @@ func (p *Pipeline) addRaw(b *batch) {
 
 // entry makes the entry of a record that is no event.
 func (p *Pipeline) entry(k kind, topic string, r normalize.Record, b *batch) entry {
-	return entry{kind: k, record: broker.Record{
+	return entry{kind: k, item: noItem, record: broker.Record{
 		Topic: topic, Key: []byte(r.Key), Value: r.Value, Headers: r.Headers,
 		Time: b.verified.Request().ReceivedAt,
 	}}
@@ -95,17 +124,22 @@ func (p *Pipeline) entry(k kind, topic string, r normalize.Record, b *batch) ent
 // would else expire at once.
 func (p *Pipeline) addEvent(b *batch, i int) {
 	e := &b.events[i].Event
+	stamp := event.Stamp{Mapper: b.src.Normalize.Mapper, Conflict: b.known, Duplicate: b.repeated(i)}
+	if id, changed := b.changedID(i); changed {
+		e.ID, stamp.Conflict = hex.EncodeToString(id[:]), true
+	}
+	b.count(stamp)
 	r := broker.Record{
 		Topic:   p.opt.Topics.Typed[e.Route()],
 		Key:     []byte(RecordKey(p.opt.Key, e)),
 		Value:   e.AppendJSON(make([]byte, 0, 1024)),
-		Headers: e.AppendHeaders(make([]broker.Header, 0, 13), event.Stamp{Mapper: b.src.Normalize.Mapper}),
+		Headers: e.AppendHeaders(make([]broker.Header, 0, 13), stamp),
 		Time:    b.verified.Request().ReceivedAt,
 	}
 	b.entries = append(b.entries, entry{kind: kindEvent, item: i, record: r})
 	if p.opt.Topics.All != "" {
 		r.Topic = p.opt.Topics.All
-		b.entries = append(b.entries, entry{kind: kindCopy, record: r})
+		b.entries = append(b.entries, entry{kind: kindCopy, item: i, record: r})
 	}
 }
 
@@ -121,8 +155,8 @@ func RecordKey(kind string, e *event.Event) string {
 	return e.Key()
 }
 
-// deadLetter makes a dead letter's entry.
-func (p *Pipeline) deadLetter(b *batch, d normalize.DeadLetter) entry {
+// deadLetter makes the dead letter's entry of an item.
+func (p *Pipeline) deadLetter(b *batch, item int, d normalize.DeadLetter) entry {
 	if b.letters == nil {
 		b.letters = normalize.NewEncoder(&b.src.Normalize, b.verified, b.id)
 		if b.rawOmitted {
@@ -130,7 +164,10 @@ func (p *Pipeline) deadLetter(b *batch, d normalize.DeadLetter) entry {
 		}
 	}
 	e := p.entry(kindDeadLetter, p.opt.Topics.Deadletter, b.letters.Record(&d), b)
-	e.dead = d
+	if b.src.Dedupe == dedupe.Mark && b.repeated(item) {
+		e.record.Headers = append(e.record.Headers, broker.Header{Key: "duplicate", Value: []byte("true")})
+	}
+	e.item, e.dead = item, d
 	return e
 }
 

@@ -20,7 +20,11 @@ type Metrics struct {
 	process  *process
 
 	requests     *prometheus.CounterVec
+	received     *prometheus.CounterVec
 	events       *prometheus.CounterVec
+	conflicts    *prometheus.CounterVec
+	marked       *prometheus.CounterVec
+	ledger       ledger
 	authFailures *prometheus.CounterVec
 	authKeys     *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
@@ -53,6 +57,7 @@ var (
 func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.buildRequestMetrics()
+	m.buildEventMetrics()
 	m.buildPublishMetrics()
 	m.buildProcessMetrics()
 	build := gauge("build_info", "Constant 1; the version is the label.")
@@ -68,8 +73,6 @@ func New(version string) *Metrics {
 func (m *Metrics) buildRequestMetrics() {
 	m.requests = prometheus.NewCounterVec(counter("requests_total", "Webhook requests by answer."),
 		[]string{"source", "provider", "code", "result"})
-	m.events = prometheus.NewCounterVec(counter("events_total", "Events by canonical type and by what became of them."),
-		[]string{"source", "provider", "direction", "type", "result"})
 	m.authFailures = prometheus.NewCounterVec(counter("auth_failures_total", "Requests refused for their proof, by reason."),
 		[]string{"source", "provider", "reason"})
 	m.authKeys = prometheus.NewCounterVec(counter("verified_total", "Requests proven, by configured secret id: an old id that stays at rest can be retired."),
@@ -87,7 +90,7 @@ func (m *Metrics) buildRequestMetrics() {
 	m.eventToAck = prometheus.NewHistogramVec(histogram("event_to_ack_seconds", "From the event's own time (the provider's clock) to its acknowledgement.", ageBuckets),
 		[]string{"source"})
 	m.inFlight = prometheus.NewGauge(gauge("requests_in_flight", "Webhook requests in progress."))
-	m.registry.MustRegister(m.requests, m.events, m.authFailures, m.authKeys, m.deadLetters, m.dropped, m.duplicates,
+	m.registry.MustRegister(m.requests, m.authFailures, m.authKeys, m.deadLetters, m.dropped, m.duplicates,
 		m.bodyBytes, m.publish, m.eventToAck, m.inFlight)
 }
 
@@ -144,20 +147,14 @@ func (m *Metrics) UnknownSource(code int) {
 	m.requests.WithLabelValues("", "", strconv.Itoa(code), "unknown_source").Inc()
 }
 
-// What becomes of an event.
-const (
-	ResultPublished    = "published"     // acknowledged by all in-sync replicas
-	ResultDeadLettered = "dead_lettered" // refused by the broker for what it is, and kept as a dead letter
-	ResultUnpublished  = "unpublished"   // not acknowledged in time; the provider is asked to send it again
-)
-
 // Source is the metrics of one configured source, labels bound beforehand so
 // that the hot path looks nothing up.
 type Source struct {
 	m              *Metrics
 	name, provider string
 	published      prometheus.Counter
-	types          map[event.Route]prometheus.Counter
+	received       prometheus.Counter
+	types          map[event.Route]*typeCounters
 	body           prometheus.Observer
 	publish        prometheus.Observer
 	eventToAck     prometheus.Observer
@@ -168,13 +165,16 @@ func (m *Metrics) Source(name, provider string) *Source {
 	s := &Source{
 		m: m, name: name, provider: provider,
 		published:  m.requests.WithLabelValues(name, provider, "200", "published"),
-		types:      make(map[event.Route]prometheus.Counter),
+		received:   m.received.WithLabelValues(name, provider),
+		types:      map[event.Route]*typeCounters{{}: {}},
 		body:       m.bodyBytes.WithLabelValues(name),
 		publish:    m.publish.WithLabelValues(name),
 		eventToAck: m.eventToAck.WithLabelValues(name),
 	}
 	for _, r := range event.Routes() {
-		s.types[r] = m.events.WithLabelValues(name, provider, string(r.Direction), string(r.Type), ResultPublished)
+		c := m.events.WithLabelValues(name, provider, string(r.Direction), string(r.Type), Published.String())
+		s.types[r] = &typeCounters{}
+		s.types[r][Published].Store(&c)
 	}
 	return s
 }
@@ -204,23 +204,6 @@ func (s *Source) Verified(keyID string) { s.m.authKeys.WithLabelValues(s.name, k
 
 // Body measures a request body.
 func (s *Source) Body(bytes int) { s.body.Observe(float64(bytes)) }
-
-// Published counts one acknowledged event and measures its age at that moment;
-// a zero occurred says the provider gave no time.
-func (s *Source) Published(d event.Direction, t event.Type, occurred, now time.Time) {
-	if c := s.types[event.Route{Direction: d, Type: t}]; c != nil {
-		c.Inc()
-	}
-	if !occurred.IsZero() {
-		s.eventToAck.Observe(max(now.Sub(occurred).Seconds(), 0))
-	}
-}
-
-// NotPublished counts an event that is not in its topic; result says what became
-// of it: ResultDeadLettered or ResultUnpublished.
-func (s *Source) NotPublished(d event.Direction, t event.Type, result string) {
-	s.m.events.WithLabelValues(s.name, s.provider, string(d), string(t), result).Inc()
-}
 
 // Acked measures how long a request's records took to be acknowledged.
 func (s *Source) Acked(took time.Duration) { s.publish.Observe(took.Seconds()) }

@@ -56,6 +56,9 @@ type Item struct {
 	Event event.Event
 	Index int    // place in the payload, from 0
 	Body  []byte // the item's bytes within the request's body
+
+	query     []parameter // of the request
+	addressed bool        // the event's recipient is the query's
 }
 
 // DeadLetter makes the dead letter of an event that cannot be published.
@@ -139,7 +142,7 @@ func (n *run) add(out *Output, r *provider.Result) {
 		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageNormalize, "the parser gave the event no native id"))
 		return
 	}
-	n.complete(&item.Event, r.NativeID)
+	item.query, item.addressed = n.query, n.complete(&item.Event, r.NativeID)
 	if err := item.Event.Validate(); err != nil {
 		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageValidate, err.Error()))
 		return
@@ -147,8 +150,9 @@ func (n *run) add(out *Output, r *provider.Result) {
 	out.Events = append(out.Events, item)
 }
 
-// complete fills in what the parser does not know.
-func (n *run) complete(e *event.Event, nativeID string) {
+// complete fills in what the parser does not know. It reports whether the query
+// named the recipient.
+func (n *run) complete(e *event.Event, nativeID string) (addressed bool) {
 	s := n.source
 	e.Schema = event.Schema
 	e.ID = EventID(s.Provider, s.ID, nativeID, e.ProviderType)
@@ -157,9 +161,10 @@ func (n *run) complete(e *event.Event, nativeID string) {
 	if e.Family == "" {
 		e.Family = e.Type.Family()
 	}
-	addQuery(e, n.query)
+	addressed = addQuery(e, n.query)
 	tidy(e)
 	protectRecipient(e, s)
+	return addressed
 }
 
 // EventID returns the id of an event: the first 128 bits of the SHA-256 over

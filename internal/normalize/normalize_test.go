@@ -325,11 +325,12 @@ func TestDeadLetterRecord(t *testing.T) {
 
 func TestRawRecord(t *testing.T) {
 	s, v := secretive()
-	rec := normalize.RawRecord(s, v, "raw-1")
+	rec := normalize.RawRecord(s, v, "raw-1", normalize.Counts{Events: 3, DeadLetters: 10, Repeats: 0})
 	got := strings.Split(text(rec.Headers), "\n")[1:]
 	want := []string{
 		"provider=jetemail", "source=jet-prod", "id=raw-1", "method=POST", "content-type=application/json", "remote-address=2001:db8::7",
-		"received_at=2025-11-28T06:29:58.113Z", "mapper-version=4", "auth=assumed", "query=campaign=w&campaign=x&email=a%40example.com",
+		"received_at=2025-11-28T06:29:58.113Z", "mapper-version=4", "auth=assumed",
+		"events=3", "dead-letters=10", "repeats=0", "query=campaign=w&campaign=x&email=a%40example.com",
 		"http-accept=a", "http-accept=b", "http-content-type=application/json", "http-x-webhook-signature=sha256=aa",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -342,7 +343,7 @@ func TestRawRecord(t *testing.T) {
 
 func TestNoSecretIsStored(t *testing.T) {
 	s, v := secretive()
-	raw := normalize.RawRecord(s, v, "raw-1")
+	raw := normalize.RawRecord(s, v, "raw-1", normalize.Counts{Events: 1})
 	dead := normalize.NewEncoder(s, v, "raw-1").Record(&normalize.DeadLetter{Index: -1})
 	for _, rec := range []normalize.Record{raw, dead} {
 		all := rec.Key + string(rec.Value) + text(rec.Headers)
@@ -354,7 +355,7 @@ func TestNoSecretIsStored(t *testing.T) {
 
 func TestRequestHeadersAreBounded(t *testing.T) {
 	h := http.Header{"X-Signature": {"s"}, "X-Huge": {strings.Repeat("x", 40000)}, "X-Part": {strings.Repeat("y", 30000), strings.Repeat("z", 30000)}}
-	rec := normalize.RawRecord(source(gives()), webhook.AssumeProvenForReplayAndTests(webhook.Request{Header: h}), "raw-1")
+	rec := normalize.RawRecord(source(gives()), webhook.AssumeProvenForReplayAndTests(webhook.Request{Header: h}), "raw-1", normalize.Counts{Events: 1})
 	var got []string
 	for _, own := range rec.Headers {
 		if strings.HasPrefix(own.Key, "http-") {

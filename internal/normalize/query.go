@@ -96,12 +96,13 @@ func allowedQuery(s *Source) []string {
 
 // addQuery adds the parameters to the event. What the payload says wins: the
 // recipient is taken only if the payload has none, and a parameter whose name
-// the payload's metadata uses for something else is called query.<name>.
-func addQuery(e *event.Event, query []parameter) {
+// the payload's metadata uses for something else is called query.<name>. It
+// reports whether the recipient was taken.
+func addQuery(e *event.Event, query []parameter) (addressed bool) {
 	copied := false
 	for _, p := range query {
 		if p.recipient && e.Recipient == "" && len(e.Recipients) == 0 {
-			e.Recipient = queryAddress(p.value)
+			e.Recipient, addressed = queryAddress(p.value), true
 		}
 		if !p.metadata {
 			continue
@@ -114,6 +115,7 @@ func addQuery(e *event.Event, query []parameter) {
 		}
 		e.Metadata[freeName(e.Metadata, p)] = p.value
 	}
+	return addressed
 }
 
 func freeName(taken map[string]string, p parameter) string {

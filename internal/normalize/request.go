@@ -26,16 +26,25 @@ type Record struct {
 // source's name and the raw id. It groups nothing; it names.
 func RawKey(s *Source, rawID string) string { return s.Name + "/" + rawID }
 
+// Counts says how many records the items of a request became, so that whoever
+// reads the topics can tell whether a request is there as a whole.
+type Counts struct {
+	Events      int // records in typed topics, or dead letters where the broker refused one for what it is
+	DeadLetters int // dead letters known before anything was published
+	Repeats     int // items left out because they were published before
+}
+
 // RawRecord returns the record that keeps a proven request: the body as
 // received, and headers in this order: provider, source, id (the raw id),
 // method, content-type, remote-address, received_at (RFC 3339, milliseconds),
-// mapper-version, auth and key-id (how it was proven), query (the allow-listed
+// mapper-version, auth and key-id (how it was proven), events, dead-letters and
+// repeats (the counts, in decimal, each always there), query (the allow-listed
 // parameters, URL-encoded; see storedQuery), then the request's own headers (see
 // eachHeader), each as "http-" and its name in lower case. What is not known is
 // left out.
-func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
+func RawRecord(s *Source, v webhook.Verified, rawID string, n Counts) Record {
 	r := v.Request()
-	h := headerList{list: make([]event.Header, 0, 11+len(r.Header)), buf: make([]byte, 0, rawHeaderBytes)}
+	h := headerList{list: make([]event.Header, 0, 14+len(r.Header)), buf: make([]byte, 0, rawHeaderBytes)}
 	h.text("provider", s.Provider)
 	h.text("source", s.Name)
 	h.text("id", rawID)
@@ -47,9 +56,12 @@ func RawRecord(s *Source, v webhook.Verified, rawID string) Record {
 		h.add("remote-address", r.RemoteAddr.AppendTo(h.buf))
 	}
 	h.add("received_at", event.NewTime(r.ReceivedAt, 3).Append(h.buf))
-	h.add("mapper-version", strconv.AppendInt(h.buf, int64(s.Mapper), 10))
+	h.number("mapper-version", s.Mapper)
 	h.text("auth", v.Proof().Scheme)
 	h.text("key-id", v.Proof().KeyID)
+	h.number("events", n.Events)
+	h.number("dead-letters", n.DeadLetters)
+	h.number("repeats", n.Repeats)
 	if len(r.Query) > 0 {
 		h.text("query", storedQuery(s, v).Encode())
 	}
@@ -107,6 +119,8 @@ func (l *headerList) add(key string, grown []byte) {
 }
 
 func (l *headerList) text(key, value string) { l.add(key, append(l.buf, value...)) }
+
+func (l *headerList) number(key string, n int) { l.add(key, strconv.AppendInt(l.buf, int64(n), 10)) }
 
 // requestHeaders returns the headers of a request that may be stored; see
 // eachHeader.

@@ -20,16 +20,17 @@ type Header struct {
 
 // Stamp is what a record's headers say beyond the event itself.
 type Stamp struct {
-	Mapper   int  // version of the mapping that made the event; 0 leaves the header out
-	Conflict bool // the id was seen before with other content
+	Mapper    int  // version of the mapping that made the event; 0 leaves the header out
+	Conflict  bool // what identifies the event was seen before with other content
+	Duplicate bool // the event was published before
 }
 
 // AppendHeaders appends the headers of the event's record to dst, always in the
 // same order: the attributes of CloudEvents 1.0 in the binary mode of its Kafka
 // binding (ce_specversion, ce_id, ce_source, ce_type, ce_time, ce_subject,
 // content-type), then provider, source, mapper-version, bounce-class and
-// bounce-will-retry (on bounced), test and conflict. What is not known is left
-// out. Values are UTF-8 of at most 1 KiB without control characters and
+// bounce-will-retry (on bounced), test, conflict and duplicate. What is not known
+// is left out. Values are UTF-8 of at most 1 KiB without control characters and
 // noncharacters, which CloudEvents forbids. The values share one new buffer.
 func (e *Event) AppendHeaders(dst []Header, s Stamp) []Header {
 	w := headers{list: dst, buf: make([]byte, 0, 512)}
@@ -50,6 +51,7 @@ func (e *Event) AppendHeaders(dst []Header, s Stamp) []Header {
 	w.bounce(e)
 	w.flag("test", e.Test)
 	w.flag("conflict", s.Conflict)
+	w.flag("duplicate", s.Duplicate)
 	return w.list
 }
 

@@ -90,11 +90,11 @@ func TestNormalizeAddress(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	e := typical()
 	e.Test = true
-	got := asText(e.AppendHeaders([]event.Header{{Key: "kept"}}, event.Stamp{Mapper: 3, Conflict: true}))
+	got := asText(e.AppendHeaders([]event.Header{{Key: "kept"}}, event.Stamp{Mapper: 3, Conflict: true, Duplicate: true}))
 	want := []string{
 		"kept=", "ce_specversion=1.0", "ce_id=" + e.ID, "ce_source=/cmcom/cm-prod", "ce_type=email.bounced.v1",
 		"ce_time=2025-11-28T06:29:57.8261187Z", "ce_subject=8814fd39-7c6b-4f0c-a0ac-5cc3e3f0a001", "content-type=application/json",
-		"provider=cmcom", "source=cm-prod", "mapper-version=3", "bounce-class=hard", "bounce-will-retry=false", "test=true", "conflict=true",
+		"provider=cmcom", "source=cm-prod", "mapper-version=3", "bounce-class=hard", "bounce-will-retry=false", "test=true", "conflict=true", "duplicate=true",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)

@@ -1,0 +1,203 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/postrider/postrider/internal/dedupe"
+	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/normalize"
+	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// claims is what a batch knows of what came before it.
+type claims struct {
+	claim   *dedupe.Claim // nil: nobody looked
+	claimed []dedupe.Event
+	known   bool // the request's nonce is known with another body, which its signature covers
+
+	failed    []bool // items of which a record is not safe; nil while there are none
+	rawFailed bool
+
+	conflicts, marked int // events that are published as such
+
+	room [2]dedupe.Event // most requests have one item and a nonce
+}
+
+// claim looks up what of the request came before, and holds the rest of it. The
+// request's nonce is claimed with its items: where the signature does not cover
+// the body, a known one with another body is a *webhook.RefusedError, also where
+// nobody wants to know of repeats.
+func (p *Pipeline) claim(ctx context.Context, b *batch) error {
+	proof := b.verified.Proof()
+	bind := proof.Nonce != "" && (b.src.Dedupe != dedupe.Off || !proof.Covered)
+	if p.opt.Window == nil || b.src.Dedupe == dedupe.Off && !bind {
+		return nil
+	}
+	b.identify(bind)
+	c, err := p.opt.Window.Claim(ctx, b.claimed, b.src.DedupeWindow)
+	if err != nil {
+		return err
+	}
+	b.claim = c
+	if !bind || c.Verdict(len(b.claimed)-1) != dedupe.Conflict {
+		return nil
+	}
+	if b.known = true; proof.Covered {
+		return nil
+	}
+	c.Abort()
+	for i := range b.fates {
+		b.fates[i] = metrics.Refused
+	}
+	return webhook.Replayed(proof)
+}
+
+// identify makes the list of what is claimed: the items, unless nobody wants to
+// know of repeats, and the nonce, last.
+func (b *batch) identify(bind bool) {
+	b.claimed = b.room[:0]
+	if n := b.items() + 1; n > len(b.room) {
+		b.claimed = make([]dedupe.Event, 0, n)
+	}
+	if b.src.Dedupe != dedupe.Off {
+		for i := range b.events {
+			b.claimed = append(b.claimed, dedupe.Event{ID: idOf(&b.events[i].Event), Content: b.events[i].Content()})
+		}
+		for i := range b.dead {
+			id := b.dead[i].Identity(&b.src.Normalize)
+			b.claimed = append(b.claimed, dedupe.Event{ID: id, Content: id})
+		}
+	}
+	if bind {
+		b.claimed = append(b.claimed, nonceOf(b.src, &b.verified))
+	}
+}
+
+// idOf is an event's id as bytes.
+func idOf(e *event.Event) (id [16]byte) {
+	_, _ = hex.Decode(id[:], []byte(e.ID)) // normalize makes no others than of 32 hex digits
+	return id
+}
+
+// nonceOf is the identity of a request's nonce, and the body it came with.
+func nonceOf(src *Source, v *webhook.Verified) dedupe.Event {
+	id := sha256.Sum256([]byte("nonce\x00" + src.Normalize.Provider + "\x00" + src.Normalize.ID + "\x00" + v.Proof().Nonce))
+	body := sha256.Sum256(v.Request().Body)
+	return dedupe.Event{ID: [16]byte(id[:16]), Content: [16]byte(body[:16]), Whole: true}
+}
+
+// looked reports whether an item's repeats were looked for.
+func (b *batch) looked() bool { return b.claim != nil && b.src.Dedupe != dedupe.Off }
+
+// repeated reports whether an item of the payload came before.
+func (b *batch) repeated(item int) bool {
+	return b.looked() && b.claim.Verdict(item) == dedupe.Repeat
+}
+
+// changedID is the id of an event that has to have another than its own.
+func (b *batch) changedID(item int) (id [16]byte, changed bool) {
+	if !b.looked() {
+		return id, false
+	}
+	return b.claim.ID(item)
+}
+
+// leaveOut gives the repeats their fate, where they are to be left out, and
+// counts.
+func (b *batch) leaveOut() (n normalize.Counts) {
+	for i := range b.fates {
+		switch {
+		case b.src.Dedupe == dedupe.Drop && b.repeated(i):
+			b.fates[i] = metrics.Duplicate
+			n.Repeats++
+		case i < len(b.events):
+			n.Events++
+		default:
+			n.DeadLetters++
+		}
+	}
+	return n
+}
+
+// count counts an event by its stamp.
+func (b *batch) count(s event.Stamp) {
+	if s.Conflict {
+		b.conflicts++
+	}
+	if s.Duplicate {
+		b.marked++
+	}
+}
+
+// safe gives the items of the entries that are safe their fate; errs is nil if
+// all are.
+func (b *batch) safe(sent []entry, spooled []bool, errs []error) {
+	for i := range sent {
+		if errs != nil && errs[i] != nil {
+			continue
+		}
+		switch e := &sent[i]; e.kind {
+		case kindEvent:
+			b.fates[e.item] = metrics.Published
+			if spooled != nil && spooled[i] {
+				b.fates[e.item] = metrics.Spooled
+			}
+		case kindDeadLetter:
+			b.fates[e.item] = metrics.DeadLettered
+		case kindRaw, kindCopy:
+		}
+	}
+}
+
+// fail notes the entries that are not safe; errs is nil if none is.
+func (b *batch) fail(sent []entry, errs []error) {
+	if b.failed == nil {
+		b.failed = make([]bool, b.items())
+	}
+	for i := range sent {
+		switch e := &sent[i]; {
+		case errs != nil && errs[i] == nil:
+		case e.kind == kindRaw:
+			b.rawFailed = b.rawFailed || errs == nil || !refusedForItself(errs[i])
+		default:
+			b.failed[e.item] = true
+		}
+	}
+}
+
+// commit remembers all of the batch.
+func (b *batch) commit() {
+	if b.claim != nil {
+		b.claim.Commit()
+	}
+}
+
+// commitSafe remembers, of a batch that failed, the items that are safe all the
+// same, with every record of theirs and the request itself: when it comes again
+// only the others are published. Everything else is unpublished.
+func (b *batch) commitSafe() {
+	keep := func(i int) bool {
+		return i < len(b.fates) && !b.rawFailed && !b.failed[i] && b.fates[i] != metrics.Unpublished
+	}
+	if b.looked() {
+		b.claim.CommitOnly(keep)
+	} else {
+		keep = func(int) bool { return false }
+	}
+	for i := range b.fates {
+		if b.fates[i] != metrics.Duplicate && !keep(i) {
+			b.fates[i] = metrics.Unpublished
+		}
+	}
+}
+
+// release lets others have what the batch holds, if it holds it still: after a
+// failure, or a panic.
+func (b *batch) release() {
+	if b.claim != nil {
+		b.claim.Abort()
+	}
+}
