@@ -97,6 +97,9 @@ var table = []row{
 	// What was refused.
 	{folder: "internal/quarantine", own: []string{"pkg/webhook"}, others: []string{zap}},
 
+	{folder: "internal/spool", own: []string{"internal/broker", "internal/spool/segment"}, others: []string{zap}},
+	{folder: "internal/spool/segment", own: []string{"internal/broker"}, pure: true},
+
 	// The process.
 	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
 	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},

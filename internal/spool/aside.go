@@ -1,0 +1,220 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/spool/segment"
+)
+
+// asideNote is a record that still has to be written to dead/.
+type asideNote struct {
+	ref   broker.Ref
+	cause string
+}
+
+// setAside writes records to dead/ and returns those that are safe there. The
+// others stay where they are and are tried again.
+func (s *Spool) setAside(refs []broker.Ref, cause string) (done []broker.Ref) {
+	for _, ref := range refs {
+		s.mu.Lock()
+		seg := s.byNumber[ref.Segment]
+		kept := seg != nil && seg.holds(ref) && !s.isClosed
+		s.mu.Unlock()
+		if !kept {
+			continue
+		}
+		if err := s.writeDead(seg, ref, cause); err != nil {
+			s.opts.Log.Error("spool: a record could not be set aside; it is kept and that is tried again",
+				zap.Uint64("seq", ref.Seq), zap.String("cause", cause), zap.Error(err))
+			s.mu.Lock()
+			s.aside = append(s.aside, asideNote{ref, cause})
+			s.mu.Unlock()
+			continue
+		}
+		done = append(done, ref)
+	}
+	return done
+}
+
+// retryAside tries again what could not be set aside.
+func (s *Spool) retryAside() {
+	s.mu.Lock()
+	notes := s.aside
+	s.aside = nil
+	s.mu.Unlock()
+	for _, n := range notes {
+		if done := s.setAside([]broker.Ref{n.ref}, n.cause); s.mark(done) {
+			s.flush()
+		}
+	}
+}
+
+// writeDead makes a file of a record in dead/. A record that cannot be read is
+// kept as the bytes that are there, in a copy of its segment.
+func (s *Spool) writeDead(seg *segmentFile, ref broker.Ref, cause string) error {
+	_, payload, err := seg.read(ref)
+	if err != nil {
+		if s.keepCopy(seg.name, seg.name, 0) == "" {
+			return err
+		}
+		return nil
+	}
+	name := deadDir + "/" + deadName(ref.Seq)
+	b := segment.AppendHeader(nil, segment.Header{Salt: seg.salt, Base: ref.Seq, Created: s.opts.Now()})
+	b = segment.AppendFrame(b, seg.salt, segment.KindDead, ref.Seq, segment.AppendDead(nil, cause, payload))
+	if err := s.writeFile(name, b); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.dead++
+	s.mu.Unlock()
+	s.opts.Log.Error("spool: a record that Kafka refuses was set aside", zap.String("file", name), zap.String("cause", cause))
+	return nil
+}
+
+// deadName returns the name of a record's file.
+func deadName(seq uint64) string { return fmt.Sprintf("%020d%s", seq, recordExt) }
+
+// writeFile makes a file that is there whole or not at all, also after a loss
+// of power.
+func (s *Spool) writeFile(name string, b []byte) error {
+	temp := name + ".tmp"
+	_ = s.vol.Remove(temp) // what an earlier try left
+	f, err := s.vol.Open(temp, true, int64(len(b)))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := writeAll(f, b, 0); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := s.vol.Rename(temp, name); err != nil {
+		return err
+	}
+	dir, _, _ := strings.Cut(name, "/")
+	return s.vol.SyncDir(dir)
+}
+
+// countAside counts the records set aside. Their numbers are not given again.
+func (s *Spool) countAside(r *recovery) error {
+	for _, dir := range []string{deadDir, requeueDir} {
+		list, err := s.vol.List(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range list {
+			digits, isRecord := strings.CutSuffix(name, recordExt)
+			if !isRecord {
+				continue
+			}
+			if seq, err := strconv.ParseUint(digits, 10, 64); err == nil {
+				r.next = max(r.next, seq+1)
+			}
+			if dir == deadDir {
+				s.dead++
+			}
+		}
+	}
+	return nil
+}
+
+// TakeRequeued stores the records that were put into requeue/ again, behind all
+// that is there, and returns them for the publisher to put in line. Call it
+// from time to time, from one goroutine. If the process ends in between, a
+// record may be there twice. A file that cannot be read is moved to damaged/.
+// On an error what was taken before it is returned too; the rest stays.
+func (s *Spool) TakeRequeued() ([]broker.Stored, error) {
+	list, err := s.vol.List(requeueDir)
+	if err != nil {
+		return nil, fmt.Errorf("spool: requeue: %w", err)
+	}
+	var taken []broker.Stored
+	for _, name := range list {
+		if !strings.HasSuffix(name, recordExt) {
+			continue
+		}
+		stored, err := s.takeFile(name)
+		taken = append(taken, stored...)
+		if err != nil {
+			return taken, fmt.Errorf("spool: requeue %s: %w", name, err)
+		}
+	}
+	if len(list) > 0 {
+		s.recount()
+	}
+	return taken, nil
+}
+
+// takeFile stores the records of one file and removes it.
+func (s *Spool) takeFile(name string) ([]broker.Stored, error) {
+	path := requeueDir + "/" + name
+	recs, err := s.readRequeued(path)
+	if err != nil {
+		s.opts.Log.Error("spool: a file to requeue is damaged and was moved away", zap.String("file", path), zap.Error(err))
+		return nil, s.vol.Rename(path, damagedDir+"/"+name)
+	}
+	refs, err := s.Append(context.Background(), recs)
+	if err != nil {
+		return nil, err
+	}
+	stored := make([]broker.Stored, len(refs))
+	for i := range refs {
+		stored[i] = broker.Describe(refs[i], &recs[i])
+	}
+	err = s.vol.Remove(path)
+	if err == nil {
+		err = s.vol.SyncDir(requeueDir)
+	}
+	return stored, err
+}
+
+// readRequeued reads the records of one file; an error if any part is damaged.
+func (s *Spool) readRequeued(path string) ([]broker.Record, error) {
+	f, err := s.vol.Open(path, false, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := readWhole(f)
+	if err != nil {
+		return nil, err
+	}
+	var recs []broker.Record
+	for item, err := range items(path, data) {
+		if err != nil {
+			return nil, err
+		}
+		recs = append(recs, item.Record)
+	}
+	if len(recs) == 0 {
+		return nil, errors.New("no record in it")
+	}
+	return recs, nil
+}
+
+// recount counts the files in dead/ anew: other processes take some out.
+func (s *Spool) recount() {
+	list, err := s.vol.List(deadDir)
+	if err != nil {
+		return
+	}
+	n := 0
+	for _, name := range list {
+		if strings.HasSuffix(name, recordExt) {
+			n++
+		}
+	}
+	s.mu.Lock()
+	s.dead = n
+	s.mu.Unlock()
+}

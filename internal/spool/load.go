@@ -1,0 +1,109 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/spool/segment"
+)
+
+// firstRead is how much of a record is read before its length is known, bytes.
+const firstRead = 4 << 10
+
+// Load implements broker.Store. The checksum is looked at again. The error wraps
+// ErrDamaged, or ErrNotKept when the record was settled before.
+func (s *Spool) Load(ref broker.Ref) (broker.Record, error) {
+	s.mu.Lock()
+	seg := s.byNumber[ref.Segment]
+	kept := seg != nil && seg.holds(ref)
+	s.mu.Unlock()
+	if !kept {
+		return broker.Record{}, fmt.Errorf("spool: load record %d: %w", ref.Seq, ErrNotKept)
+	}
+	r, _, err := seg.read(ref)
+	if err == nil {
+		return r.Record, nil
+	}
+	s.mu.Lock()
+	s.damaged++
+	s.mu.Unlock()
+	s.opts.Log.Error("spool: a record cannot be read back", zap.Uint64("seq", ref.Seq), zap.String("file", seg.name),
+		zap.Uint32("offset", ref.Offset), zap.Error(err))
+	return broker.Record{}, fmt.Errorf("spool: load record %d from %s at byte %d: %w: %w", ref.Seq, seg.name, ref.Offset, ErrDamaged, err)
+}
+
+// read reads a record, and its payload as it is on the disk.
+func (seg *segmentFile) read(ref broker.Ref) (segment.Record, []byte, error) {
+	b, err := readFrame(seg.f, int64(ref.Offset), seg.salt)
+	if err != nil { // a disk may give at the second try what it did not at the first
+		b, err = readFrame(seg.f, int64(ref.Offset), seg.salt)
+	}
+	if err != nil {
+		return segment.Record{}, nil, err
+	}
+	f, err := segment.ParseFrame(b, seg.salt)
+	if err != nil {
+		return segment.Record{}, nil, err
+	}
+	if f.Kind != segment.KindRecord || f.Seq != ref.Seq {
+		return segment.Record{}, nil, fmt.Errorf("there is record %d", f.Seq)
+	}
+	r, err := segment.ParseRecord(f.Payload)
+	return r, f.Payload, err
+}
+
+// readFrame reads a frame's bytes, most often at once.
+func readFrame(f file, offset int64, salt uint32) ([]byte, error) {
+	b := make([]byte, firstRead)
+	n, err := f.ReadAt(b, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	b = b[:n]
+	size, ok := segment.FrameSize(b, salt)
+	if !ok || size <= n {
+		return b, nil
+	}
+	rest := make([]byte, size-n)
+	m, err := f.ReadAt(rest, offset+int64(n))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return append(b, rest[:m]...), nil
+}
+
+// Pending returns the records that are not settled, in order: after Open what
+// an earlier process left, for the publisher to resume. It reads them all. One
+// that cannot be read is left out, logged and counted.
+func (s *Spool) Pending() []broker.Stored {
+	s.mu.Lock()
+	refs := make([]broker.Ref, 0, s.records)
+	for _, seg := range s.segments {
+		refs = append(refs, seg.refs()...)
+	}
+	s.mu.Unlock()
+	return s.describe(refs)
+}
+
+// describe returns what the publisher needs to know of records.
+func (s *Spool) describe(refs []broker.Ref) []broker.Stored {
+	topics := map[string]string{} // one string a topic, not one a record
+	pending := make([]broker.Stored, 0, len(refs))
+	for _, ref := range refs {
+		r, err := s.Load(ref)
+		if err != nil {
+			continue
+		}
+		st := broker.Describe(ref, &r)
+		if _, ok := topics[st.Topic]; !ok {
+			topics[st.Topic] = st.Topic
+		}
+		st.Topic = topics[st.Topic]
+		pending = append(pending, st)
+	}
+	return pending
+}
