@@ -60,6 +60,7 @@ type Spool struct {
 	Bytes   int64      `json:"bytes"`   // on the disk
 	Oldest  *time.Time `json:"oldest,omitempty"`
 	Dead    int        `json:"dead"`             // set aside for a person
+	Damaged int        `json:"damaged"`          // lost to damage on the disk, at most
 	Volume  string     `json:"volume,omitempty"` // "tmpfs" or "overlay": it does not outlive the machine or the container
 	Detail  string     `json:"detail,omitempty"`
 }
@@ -106,7 +107,7 @@ func New(h Health, g prometheus.Gatherer, log *zap.Logger) *Server {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { readyz(w, h.Status()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: zap.NewStdLog(log)}))
 	return &Server{http: &http.Server{
-		Handler:           secured(mux),
+		Handler:           secured(guarded(mux)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
