@@ -64,7 +64,8 @@ type body struct {
 	reserved int64
 }
 
-// release gives the reservation back; the bytes must not be used afterwards.
+// release gives the reservation back. Who keeps the bytes afterwards, as the
+// quarantine does, has a bound of its own.
 func (b *body) release() { b.budget.give(b.reserved) }
 
 // reserve adds n bytes to the reservation.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/quarantine"
 )
 
 // Path is where webhooks are received: Path + "{source}", and for sources whose
@@ -47,6 +48,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix // until Swap
 	PublicURL      string         // as providers call it, without a trailing slash
 	Pipeline       *Pipeline
+	Quarantine     Quarantine // nil: what is refused is not kept
 	Metrics        *metrics.Metrics
 	Log            *zap.Logger
 	Now            func() time.Time
@@ -62,6 +64,13 @@ type Server struct {
 	large    *semaphore.Weighted // see batchCost
 	progress budget              // requests
 	retry    string
+	bursts   bursts
+}
+
+// Quarantine keeps requests that carried all proof and were refused.
+type Quarantine interface {
+	// Put must return at once. It may keep the request's memory.
+	Put(e quarantine.Entry)
 }
 
 // New builds the server; it does not listen.
@@ -75,6 +84,7 @@ func New(o Options) (*Server, error) {
 		progress: budget{limit: int64(o.Limits.MaxConcurrent)},
 		large:    semaphore.NewWeighted(o.Limits.MaxBufferedBytes),
 		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
+		bursts:   bursts{source: make(map[string]*burst)},
 	}
 	s.Swap(o.Sources, o.TrustedProxies)
 	s.http = &http.Server{

@@ -43,6 +43,8 @@ type process struct {
 
 	reloads *prometheus.CounterVec
 	loaded  prometheus.Gauge
+
+	quarantine *quarantine
 }
 
 // buildProcessMetrics makes what is measured of the process as a whole.
@@ -60,6 +62,7 @@ func (m *Metrics) buildProcessMetrics() {
 	for _, result := range []string{ReloadDone, ReloadRefused} {
 		p.reloads.WithLabelValues(result)
 	}
+	p.quarantine = m.buildQuarantineMetrics()
 	m.process = p
 	m.registry.MustRegister(p, p.reloads, p.loaded)
 }

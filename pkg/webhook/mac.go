@@ -239,8 +239,10 @@ func (v *macVerifier) fresh(at time.Time, ev *evidence) error {
 
 // untimely is the refusal of a genuine request that comes at the wrong time.
 func (v *macVerifier) untimely(reason Reason, ev *evidence, hint string) error {
-	return refuse(v.scheme, reason, "header "+ev.layout.timestamp,
+	e := refuse(v.scheme, reason, "header "+ev.layout.timestamp,
 		"the signature holds, but it was made more than "+v.tolerance.String()+" "+hint)
+	e.Complete = true
+	return e
 }
 
 // holds reports whether one of the request's signatures was made with k. Every

@@ -27,7 +27,8 @@ type RefusedError struct {
 	Where  string // what was looked at, e.g. "header X-Webhook-Signature"
 	Hint   string // what to do about it, for the person who reads it
 	// Complete is true when the request carried all the proof the scheme needs
-	// and that proof failed: with other keys it might have held.
+	// and that proof failed: with other keys, another tolerance or a better clock
+	// it might have held.
 	Complete bool
 }
 

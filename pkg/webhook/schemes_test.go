@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -207,7 +208,7 @@ func runChanges(t *testing.T, name string, changes []change) {
 				if got.Reason != m.want {
 					t.Errorf("reason = %q, want %q", got.Reason, m.want)
 				}
-				if complete := m.want == webhook.ReasonMismatch; got.Complete != complete {
+				if complete := slices.Contains([]webhook.Reason{webhook.ReasonMismatch, webhook.ReasonStale, webhook.ReasonFuture}, m.want); got.Complete != complete {
 					t.Errorf("complete = %v, want %v", got.Complete, complete)
 				}
 			})
