@@ -21,6 +21,7 @@ import (
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/internal/provider"
+	"github.com/postrider/postrider/internal/quarantine"
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
@@ -130,6 +131,7 @@ func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (r
 func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (Result, error) {
 	v, err := webhook.Verify(src.Verifier, req)
 	if err != nil {
+		s.keep(src, req, err)
 		return "", err
 	}
 	src.Metrics.Verified(v.Proof().KeyID)
@@ -141,6 +143,23 @@ func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (R
 	}
 	defer done()
 	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID(src.Name))
+}
+
+// keep puts a refused request that carried all its proof into the quarantine:
+// should the fault be ours, it is not lost. Many of them raise an alarm.
+func (s *Server) keep(src *Source, req webhook.Request, err error) {
+	refusal, ok := errors.AsType[*webhook.RefusedError](err)
+	if !ok || !refusal.Complete {
+		return
+	}
+	if s.opt.Quarantine != nil {
+		s.opt.Quarantine.Put(quarantine.Entry{Source: src.Name, Reason: refusal.Reason, Request: req})
+	}
+	if s.bursts.refused(src.Name, s.opt.Now()) {
+		s.opt.Log.Error("many webhooks carry all the proof their source asks for and are refused: is the secret still the provider's?",
+			zap.String("reason_code", "auth_failure_burst"), zap.String("source", src.Name), zap.String("auth_reason", string(refusal.Reason)),
+			zap.String("hint", "after correcting the secret, bring them back with: postrider redrive --quarantine"))
+	}
 }
 
 // admit does the checks that cost nothing, before a byte of the body is read, and
