@@ -21,6 +21,7 @@ import (
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/spool"
 )
 
 // Options is what an App takes from its process.
@@ -48,6 +49,7 @@ type App struct {
 
 	broker    *embedded.Broker // nil on a cluster
 	client    *broker.Client
+	spool     *spool.Spool // nil where no source uses it
 	publisher *broker.GroupCommitter
 	ingest    *ingest.Server
 	admin     *admin.Server
@@ -92,6 +94,9 @@ func (a *App) Start(ctx context.Context) error {
 // start is Start without the cleaning up.
 func (a *App) start(ctx context.Context) error {
 	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	if err := a.openSpool(); err != nil {
 		return err
 	}
 	if err := a.connect(ctx); err != nil {

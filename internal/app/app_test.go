@@ -317,9 +317,12 @@ func (r *running) unsigned() (int, string) {
 	return r.do(req)
 }
 
+// withoutSpool makes the source do without the spool.
+const withoutSpool = " POSTRIDER_SOURCES_0_DURABILITY=broker"
+
 func TestClusterThatIsAwayAtStartIsWaitedFor(t *testing.T) {
 	address := freeAddress(t)
-	cfg := settings(t, "POSTRIDER_KAFKA_BROKERS="+address)
+	cfg := settings(t, "POSTRIDER_KAFKA_BROKERS="+address+withoutSpool)
 	r := run(t, cfg)
 	if code, s := r.ready(); code != http.StatusServiceUnavailable || s.Status != admin.NotReady || len(s.Reasons) == 0 {
 		t.Errorf("readyz: %d %+v", code, s)
@@ -351,7 +354,7 @@ func TestBrokerThatDiesMakesItNotReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run(t, settings(t, "POSTRIDER_KAFKA_BROKERS="+address+" POSTRIDER_KAFKA_PUBLISH_BUDGET=300ms"))
+	r := run(t, settings(t, "POSTRIDER_KAFKA_BROKERS="+address+" POSTRIDER_KAFKA_PUBLISH_BUDGET=300ms"+withoutSpool))
 	if code, s := r.ready(); code != http.StatusOK {
 		t.Fatalf("readyz: %d %+v", code, s)
 	}

@@ -14,19 +14,21 @@ import (
 	"github.com/postrider/postrider/internal/config"
 )
 
-// How long start-up waits for the cluster before it goes on without, how often
-// it asks again, and how long one look at the topics may take.
+// How long start-up waits for the cluster before it goes on without, with a
+// spool that takes events meanwhile and with none, how often it asks again, and
+// how long one look at the topics may take.
 const (
+	spooledPatience = 1500 * time.Millisecond
 	connectPatience = 10 * time.Second
 	connectRetry    = 2 * time.Second
 	topicsTimeout   = 30 * time.Second
 )
 
 // connect brings up the embedded broker or reaches the cluster, and puts the
-// topics in order. A cluster that does not answer is no reason not to start: the
-// receiver answers that it is busy, so that providers send again, and keeps
-// trying. A cluster that answers and refuses is a matter of configuration, and
-// ends start-up with what it said.
+// topics in order. A cluster that does not answer is no reason not to start:
+// events go to the spool or, where there is none, the receiver answers that it is
+// busy, so that providers send again; and it keeps trying. A cluster that answers
+// and refuses is a matter of configuration, and ends start-up with what it said.
 func (a *App) connect(ctx context.Context) error {
 	if err := a.startEmbedded(); err != nil { //nolint:contextcheck // it outlives this call
 		return err
@@ -36,11 +38,7 @@ func (a *App) connect(ctx context.Context) error {
 		return err
 	}
 	a.client = client
-	a.publisher = broker.NewPublisher(client, broker.PublisherOptions{
-		Now: a.opt.Now, Log: a.log, Observer: a.metrics,
-		MaxInFlightBytes: a.cfg.Kafka.Publish.MaxInFlightBytes,
-		MaxBatchBytes:    a.cfg.Kafka.Publish.MaxBatchBytes,
-	})
+	a.startPublisher(ctx)
 	err = a.prepareTopics(ctx)
 	if err != nil && !broker.Unreachable(err) {
 		return err
@@ -52,6 +50,34 @@ func (a *App) connect(ctx context.Context) error {
 		a.health.watch(ctx, client.Ping)
 	})
 	return nil
+}
+
+// startPublisher makes the publisher and puts what an earlier process left in the
+// spool in line, before anything new.
+func (a *App) startPublisher(ctx context.Context) {
+	k := a.cfg.Kafka
+	a.publisher = broker.NewPublisher(a.client, broker.PublisherOptions{
+		Now: a.opt.Now, Log: a.log, Observer: a.metrics,
+		MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
+		Store: a.store(), StandIn: standIn(k.Topics),
+	})
+	// Until the cluster has told its topics' limits, those that we create them
+	// with count: a raw request must not be cut for want of an answer.
+	for _, topic := range []string{k.Topics.Raw(), k.Topics.Deadletter()} {
+		a.publisher.SetLimit(topic, k.Topics.MaxMessageBytes)
+	}
+	if a.spool != nil {
+		a.publisher.Resume(a.spool.Pending())
+		a.background.Go(func() { a.requeue(ctx) })
+	}
+}
+
+// patience is how long start-up waits for the cluster.
+func (a *App) patience() time.Duration {
+	if a.spool != nil {
+		return spooledPatience
+	}
+	return connectPatience
 }
 
 // startEmbedded starts the broker inside the process where the configuration
@@ -120,7 +146,7 @@ func Brokers(cfg *config.Config) []string {
 // prepareTopics waits a while for the cluster, then creates or checks the topics
 // and tells the publisher their limits.
 func (a *App) prepareTopics(ctx context.Context) error {
-	patience, cancel := context.WithTimeout(ctx, connectPatience)
+	patience, cancel := context.WithTimeout(ctx, a.patience())
 	err := a.client.Ping(patience)
 	cancel()
 	a.health.reached(err)

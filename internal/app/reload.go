@@ -53,6 +53,9 @@ func (a *App) reload(read func() (*config.Config, error)) error {
 	if err != nil {
 		return fmt.Errorf("app: %w", err)
 	}
+	if err := a.spoolSuits(next, compiled); err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
 	level, err := zapcore.ParseLevel(next.Log.Level)
 	if err != nil {
 		return fmt.Errorf("app: log.level: %w", err)

@@ -113,6 +113,9 @@ func (h *health) judgeSpool(v *verdict) {
 	if s.Oldest != nil && v.Broker.Reachable && h.now().Sub(*s.Oldest) > spoolPatience {
 		v.degraded(fmt.Sprintf("%d records wait in the spool, the oldest since %s", s.Records, s.Oldest.Format(time.RFC3339)))
 	}
+	if s.Damaged > 0 {
+		v.degraded(fmt.Sprintf("the spool's files were damaged, and at most %d records were lost: copies are in its folder damaged", s.Damaged))
+	}
 	if s.Dead > 0 {
 		v.degraded(fmt.Sprintf("Kafka refuses %d records of the spool for good: look at them with `postrider spool ls`", s.Dead))
 	}

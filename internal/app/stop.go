@@ -3,19 +3,18 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
 	"go.uber.org/zap"
 )
 
-// flushTimeout bounds the last publish after the receiver stopped.
-const flushTimeout = 5 * time.Second
-
 // stop takes everything down in the order in which data flows, so that nothing
 // acknowledged or accepted is lost: not ready → drain delay → no new requests,
-// those in progress finish → the publisher flushes → the broker closes → the
-// admin listener last, so that the state can be seen to the end.
+// those in progress finish → the publisher drains, the spool's records too → the
+// spool closes and what is left in it is named → the broker closes → the admin
+// listener last, so that the state can be seen to the end.
 func (a *App) stop() error {
 	a.health.drain()
 	var errs []error
@@ -23,11 +22,12 @@ func (a *App) stop() error {
 		a.stopIngest()
 	}
 	if a.publisher != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		errs = append(errs, a.publisher.Close(ctx))
-		cancel()
+		errs = append(errs, a.drain())
 	}
 	a.cancel() // the probe and a connect still trying
+	if a.spool != nil {
+		errs = append(errs, a.closeSpool())
+	}
 	if a.client != nil {
 		a.client.Close()
 	}
@@ -41,6 +41,16 @@ func (a *App) stop() error {
 		a.log.Info("stopped", zap.Error(err))
 	}
 	return err
+}
+
+// drain publishes what is pending, for as long as spool.drain_timeout allows.
+func (a *App) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.Spool.DrainTimeout)
+	defer cancel()
+	if err := a.publisher.Close(ctx); err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	return nil
 }
 
 // stopIngest drains the public listener. What is cut off at the end was never
