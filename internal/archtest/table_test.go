@@ -136,6 +136,7 @@ var table = []row{
 	{folder: "internal/archtest", tests: true},
 	{folder: "internal/mutants", tests: true},
 	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, zap}},
+	{folder: "internal/chaos", tests: true, own: []string{"internal/broker", "pkg/webhook"}, others: []string{kafkaGo, "golang.org/x/sync/errgroup"}},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},
 	{folder: "pkg/event/internal/eventtest", tests: true, own: []string{"pkg/event"}, others: []string{rapid}},
 	{folder: "pkg/webhook/webhooktest", tests: true, own: []string{"pkg/webhook"}, others: []string{cmp}},
