@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +44,72 @@ func TestAckedOnceUnderOutsideTrouble(t *testing.T) {
 		}
 	}
 	tally.check(t, copies)
+}
+
+// TestDeliveredOnceUnderOutsideTrouble is the same with a store: nothing may fail,
+// everything is in the topic once, each key's records in their order, and the
+// store ends empty.
+func TestDeliveredOnceUnderOutsideTrouble(t *testing.T) {
+	span, err := time.ParseDuration(os.Getenv("POSTRIDER_TEST_CHAOS"))
+	if err != nil || os.Getenv("POSTRIDER_TEST_BROKERS") == "" {
+		t.Skip("needs POSTRIDER_TEST_BROKERS and POSTRIDER_TEST_CHAOS (a duration)")
+	}
+	s, seen := newMemStore(), &observed{}
+	r := realRig(t, PublisherOptions{Budget: time.Second, AttemptTimeout: time.Second, Store: s, Observer: seen, MaxInFlightBytes: 1 << 20})
+	topic := r.newTopic(chaosPartitions)
+	end := time.Now().Add(span)
+	var wg sync.WaitGroup
+	counts := make([]int, 4*chaosPartitions)
+	for c := range counts {
+		wg.Go(func() {
+			for ; time.Now().Before(end); counts[c]++ {
+				v := fmt.Sprintf("%d-%06d", c, counts[c])
+				rec := Record{Topic: topic, Key: fmt.Append(nil, c), Value: []byte(v)}
+				if _, err := r.Deliver(context.Background(), []Record{rec}, BrokerThenSpool); err != nil {
+					t.Errorf("%s: %v", v, err)
+				}
+				if counts[c]%500 == 499 { // else the store becomes the race's only track
+					_ = sleep(context.Background(), 100*time.Millisecond)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	waitLong(t, "the store is empty", s.empty)
+	next := make([]int, len(counts))
+	reader := dialTest(t, strings.Split(os.Getenv("POSTRIDER_TEST_BROKERS"), ",")...) // r's connections have seen too much
+	for p := range chaosPartitions {
+		for _, v := range values(t, reader, topic, p) {
+			var c, i int
+			if _, err := fmt.Sscanf(v, "%d-%d", &c, &i); err != nil {
+				t.Fatal(err)
+			}
+			if i != next[c] {
+				t.Errorf("key %d: record %d where %d was due", c, i, next[c])
+			}
+			next[c] = i + 1
+		}
+	}
+	total := 0
+	for c, n := range next {
+		if n != counts[c] {
+			t.Errorf("key %d: %d records in the topic, %d were accepted", c, n, counts[c])
+		}
+		total += n
+	}
+	t.Logf("%d accepted, %d of them by way of the store, retries %v", total, s.seq, seen.reasons)
+}
+
+// waitLong is eventually for what outside trouble may delay.
+func waitLong(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for !ok() {
+		if sleep(ctx, 50*time.Millisecond) != nil {
+			t.Fatalf("still not: %s", what)
+		}
+	}
 }
 
 type tally struct {
