@@ -36,6 +36,9 @@ func (b *budget) take(n int64) bool {
 	return false
 }
 
+// full reports whether nothing is left.
+func (b *budget) full() bool { return b.used.Load() >= b.limit }
+
 // give returns n.
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
@@ -54,7 +57,7 @@ const minInflated = 64 << 10
 
 // freeRead is how much of every body is read without asking the budget, so that
 // a few clients that announce or send large bodies never keep the small ones
-// out. The bound on requests in progress bounds its sum.
+// out. The bound on connections bounds its sum.
 const freeRead = 16 << 10
 
 // body is a request body with its reservation in the budget.

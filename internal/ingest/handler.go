@@ -108,7 +108,6 @@ func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (r
 	if err := s.admit(c.Request()); err != nil {
 		return "", err
 	}
-	defer s.progress.give(1)
 	req := s.request(c, trusted)
 	if err := src.Verifier.Missing(&req); err != nil {
 		return "", err
@@ -119,6 +118,10 @@ func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (r
 		return "", err
 	}
 	defer b.release()
+	if !s.progress.take(1) {
+		return "", errOverload
+	}
+	defer s.progress.give(1)
 	req.Body = b.bytes
 	src.Metrics.Body(len(req.Body))
 	return s.prove(c.Request().Context(), src, req)
@@ -162,13 +165,15 @@ func (s *Server) keep(src *Source, req webhook.Request, err error) {
 	}
 }
 
-// admit does the checks that cost nothing, before a byte of the body is read, and
-// takes the request's place among those in progress.
+// admit does the checks that cost nothing, before a byte of the body is read. A
+// place among the requests in progress is taken only with the whole body: a
+// thousand clients that send theirs byte by byte, with no proof yet, would else
+// keep everybody out.
 func (s *Server) admit(r *http.Request) error {
 	switch {
 	case r.Method != http.MethodPost:
 		return errMethod
-	case !s.progress.take(1):
+	case s.progress.full():
 		return errOverload
 	}
 	return nil
@@ -215,6 +220,12 @@ func (s *Server) write(c echo.Context, src *Source, a answer) error {
 	}
 	if src != nil && a.result == ResultRefused && src.Challenge != "" {
 		h.Set("WWW-Authenticate", src.Challenge)
+	}
+	if len(c.Request().TransferEncoding) > 0 {
+		// Where Content-Length came beside it, net/http has dropped that and says
+		// nothing. A proxy that went by it would take what follows for another
+		// request than we do (RFC 9112, section 6.1): nothing follows.
+		h.Set(echo.HeaderConnection, "close")
 	}
 	if a.close {
 		return s.hangUp(c, a.code)
