@@ -21,6 +21,7 @@ import (
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/quarantine"
 	"github.com/postrider/postrider/internal/spool"
 )
 
@@ -47,12 +48,13 @@ type App struct {
 	info    Info
 	ids     *requestIDs
 
-	broker    *embedded.Broker // nil on a cluster
-	client    *broker.Client
-	spool     *spool.Spool // nil where no source uses it
-	publisher *broker.GroupCommitter
-	ingest    *ingest.Server
-	admin     *admin.Server
+	broker     *embedded.Broker // nil on a cluster
+	client     *broker.Client
+	spool      *spool.Spool     // nil where no source uses it
+	quarantine *quarantine.Ring // nil: refused requests are not kept
+	publisher  *broker.GroupCommitter
+	ingest     *ingest.Server
+	admin      *admin.Server
 
 	webhooks, adminSocket net.Listener
 
@@ -166,6 +168,7 @@ func (a *App) build() error {
 	}
 	a.info.describe(a.cfg, compiled, created)
 	a.install(compiled)
+	a.openQuarantine()
 	a.ingest, err = ingest.New(ingest.Options{
 		Limits:         limits(a.cfg),
 		Sources:        ingestSources(compiled),
@@ -175,6 +178,7 @@ func (a *App) build() error {
 		Log:            a.log,
 		Now:            a.opt.Now,
 		NewID:          a.ids.next,
+		Quarantine:     a.keeper(),
 		Pipeline: ingest.NewPipeline(ingest.PipelineOptions{
 			Publisher: a.publisher, Topics: TopicNames(a.cfg.Kafka.Topics), Key: a.cfg.Kafka.Topics.Key,
 			Outcomes: a.health, Log: a.log, Now: a.opt.Now,
@@ -183,6 +187,7 @@ func (a *App) build() error {
 	if err != nil {
 		return fmt.Errorf("app: %w", err)
 	}
+	a.watchBursts()
 	return nil
 }
 

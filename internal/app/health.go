@@ -48,6 +48,8 @@ type health struct {
 	outages    *outages
 	spool      func() admin.Spool // the spool's state; of no spool until it is open
 	durability map[string]string  // by source, as configured
+	quarantine string             // why there is none; "" if there is, or is to be none
+	bursts     func() map[string]bool
 }
 
 // newHealth is the state before anything is known.

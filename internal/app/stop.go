@@ -21,6 +21,9 @@ func (a *App) stop() error {
 	if a.ingest != nil {
 		a.stopIngest()
 	}
+	if a.quarantine != nil {
+		errs = append(errs, a.closeQuarantine())
+	}
 	if a.publisher != nil {
 		errs = append(errs, a.drain())
 	}
