@@ -59,7 +59,7 @@ func (a *App) startPublisher(ctx context.Context) {
 	a.publisher = broker.NewPublisher(a.client, broker.PublisherOptions{
 		Now: a.opt.Now, Log: a.log, Observer: a.metrics,
 		MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
-		Store: a.store(), StandIn: standIn(k.Topics),
+		Store: a.store(), StandIn: StandIn(k.Topics),
 	})
 	// Until the cluster has told its topics' limits, those that we create them
 	// with count: a raw request must not be cut for want of an answer.

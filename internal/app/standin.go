@@ -9,10 +9,10 @@ import (
 	"github.com/postrider/postrider/internal/normalize"
 )
 
-// standIn makes the dead letter of a stored event that the broker refuses when
+// StandIn makes the dead letter of a stored event that the broker refuses when
 // its request was answered long ago. There is none for a raw request or a dead
 // letter: the spool sets those aside.
-func standIn(t config.Topics) func(*broker.Record, error) (broker.Record, bool) {
+func StandIn(t config.Topics) func(*broker.Record, error) (broker.Record, bool) {
 	return func(rec *broker.Record, cause error) (broker.Record, bool) {
 		if rec.Topic == t.Raw() || rec.Topic == t.Deadletter() {
 			return broker.Record{}, false
