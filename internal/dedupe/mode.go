@@ -32,7 +32,7 @@ func ParseMode(name string) (Mode, bool) {
 	}
 	for i, n := range names {
 		if n == name {
-			return Mode(i), true //nolint:gosec // one of three
+			return Mode(i), true
 		}
 	}
 	return Drop, false

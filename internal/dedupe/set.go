@@ -58,7 +58,7 @@ func newSet(maxIDs int, window time.Duration) *set {
 // tag is the head of the id's hash. It is never 0: a word of the table with it
 // is no free place.
 func (s *set) tag(id [16]byte) uint32 {
-	return uint32(maphash.Bytes(s.seed, id[:])>>32) | 1 //nolint:gosec // the upper half
+	return uint32(maphash.Bytes(s.seed, id[:])>>32) | 1
 }
 
 // find returns the entry of an id and its place in the table.
@@ -66,7 +66,7 @@ func (s *set) find(id [16]byte) (e *entry, place int) {
 	tag := s.tag(id)
 	mask := len(s.table) - 1
 	for place = int(tag >> s.shift); s.table[place] != 0; place = (place + 1) & mask {
-		if word := s.table[place]; uint32(word>>32) == tag { //nolint:gosec // the upper half
+		if word := s.table[place]; uint32(word>>32) == tag {
 			if e := s.entries.at(uint32(word)); e.id == id { //nolint:gosec // the lower half
 				return e, place
 			}
@@ -132,7 +132,7 @@ func (s *set) forget() {
 func (s *set) free(place int) {
 	mask := len(s.table) - 1
 	for next := (place + 1) & mask; s.table[next] != 0; next = (next + 1) & mask {
-		home := int(uint32(s.table[next]>>32) >> s.shift) //nolint:gosec // the upper half
+		home := int(uint32(s.table[next]>>32) >> s.shift)
 		if (next-home)&mask >= (next-place)&mask {
 			s.table[place] = s.table[next]
 			place = next
@@ -154,7 +154,7 @@ func (s *set) resize(size int) {
 		if word == 0 {
 			continue
 		}
-		place := int(uint32(word>>32) >> s.shift) //nolint:gosec // the upper half
+		place := int(uint32(word>>32) >> s.shift)
 		for s.table[place] != 0 {
 			place = (place + 1) & (size - 1)
 		}

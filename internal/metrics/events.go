@@ -57,7 +57,7 @@ func (m *Metrics) buildEventMetrics() {
 	m.marked = prometheus.NewCounterVec(counter("events_marked_total", "Repeats that were published and marked, in mode mark."),
 		[]string{"source"})
 	m.registry.MustRegister(m.received, m.events, m.conflicts, m.marked,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts(gauge("events_unaccounted", "Items received that are not in progress and of which nobody knows what became; always 0.")), m.ledger.unaccounted))
+		prometheus.NewGaugeFunc(gauge("events_unaccounted", "Items received that are not in progress and of which nobody knows what became; always 0."), m.ledger.unaccounted))
 }
 
 // typeCounters are the counters of one direction and type, by fate. Most never

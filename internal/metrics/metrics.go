@@ -25,6 +25,7 @@ type Metrics struct {
 	conflicts    *prometheus.CounterVec
 	marked       *prometheus.CounterVec
 	ledger       ledger
+	repeats      *repeats
 	authFailures *prometheus.CounterVec
 	authKeys     *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
@@ -58,6 +59,7 @@ func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	m.buildRequestMetrics()
 	m.buildEventMetrics()
+	m.buildRepeatMetrics()
 	m.buildPublishMetrics()
 	m.buildProcessMetrics()
 	build := gauge("build_info", "Constant 1; the version is the label.")
