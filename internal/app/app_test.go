@@ -97,8 +97,15 @@ type running struct {
 // run starts an App and stops it at the end of the test, or by stop.
 func run(t *testing.T, cfg *config.Config) *running {
 	t.Helper()
+	return runWith(t, cfg, app.Options{})
+}
+
+// runWith is run with more options; the log, the clock and the version are set.
+func runWith(t *testing.T, cfg *config.Config, o app.Options) *running {
+	t.Helper()
 	r := &running{t: t, cfg: cfg, log: &logBuffer{}}
-	a, err := app.New(cfg, app.Options{Log: r.log.logger(), Now: time.Now, Version: "test"})
+	o.Log, o.Now, o.Version = r.log.logger(), time.Now, "test"
+	a, err := app.New(cfg, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,9 +189,22 @@ func TestAFullSpoolIsNoSafetyNet(t *testing.T) {
 	if status := r.post(jetEvent("evt_1")); status != http.StatusServiceUnavailable {
 		t.Errorf("got %d, want 503: the event is nowhere", status)
 	}
+	if _, s := r.ready(); len(s.Outages) != 1 || s.Outages[0].Source != "jet" || s.Outages[0].SecondsLeft < 3600 {
+		t.Errorf("readyz: %+v, want JetEmail's five hours", s.Outages)
+	}
+	const left = `postrider_outage_seconds_left{source="jet"}`
+	if _, body := r.get("/metrics"); !strings.Contains(body, left) || !strings.Contains(body, "postrider_spool_usable 0\n") {
+		t.Error("the metrics do not tell of the outage and of the spool")
+	}
 	startBroker(t, address, t.TempDir())
 	until(t, "Kafka is enough", func() bool { code, _ := r.ready(); return code == http.StatusOK })
 	if status := r.post(jetEvent("evt_1")); status != http.StatusOK {
 		t.Errorf("got %d, want 200", status)
+	}
+	if _, s := r.ready(); len(s.Outages) > 0 || !strings.Contains(r.log.String(), `"reason_code":"outage_over"`) {
+		t.Errorf("the outage does not end: %+v\n%s", s.Outages, r.log)
+	}
+	if _, body := r.get("/metrics"); strings.Contains(body, left) {
+		t.Error("the metrics still tell of the outage")
 	}
 }
