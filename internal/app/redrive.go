@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/ingest"
+	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/quarantine"
+	"github.com/postrider/postrider/pkg/webhook"
+)
+
+// redriveBudget is how long one request may take until all its records are
+// acknowledged. Nobody waits for an answer, so that it outlasts a leader election.
+const redriveBudget = 30 * time.Second
+
+// ErrSourceGone says that a request came to a source that is not configured any
+// more.
+var ErrSourceGone = errors.New("app: the source is not configured any more")
+
+// Redriver takes requests from the quarantine through the proof of their sources,
+// as it is now, and through the receiver's own pipeline, with a publisher of its
+// own. It runs beside a receiver. Not safe for concurrent use.
+type Redriver struct {
+	cfg       *config.Config
+	sources   map[string]*ingest.Source
+	now       func() time.Time
+	publisher *broker.GroupCommitter // nil until Connect
+	pipeline  *ingest.Pipeline
+	ids       *requestIDs
+}
+
+// NewRedriver makes a Redriver that can prove; Connect makes it publish.
+func NewRedriver(cfg *config.Config, compiled []*CompiledSource, now func() time.Time) *Redriver {
+	r := &Redriver{cfg: cfg, now: now, sources: make(map[string]*ingest.Source, len(compiled)), ids: &requestIDs{now: now}}
+	counted := metrics.New("") // nobody asks it
+	for _, c := range compiled {
+		c.Ingest.Metrics = counted.Source(c.Ingest.Name, c.Config.Provider)
+		c.Ingest.Durability = broker.BrokerOnly // the spool is the receiver's
+		r.sources[c.Ingest.Name] = c.Ingest
+	}
+	return r
+}
+
+// Prove proves a request with the secrets of now and by the time at which it
+// came. An address that the provider signs is the one of server.public_url as it
+// is now. The error is a *webhook.RefusedError or ErrSourceGone.
+func (r *Redriver) Prove(e *quarantine.Entry) (webhook.Verified, error) {
+	src := r.sources[e.Source]
+	if src == nil {
+		return webhook.Verified{}, ErrSourceGone
+	}
+	req := e.Request
+	if i := strings.Index(req.URL, ingest.Path+e.Source); i >= 0 {
+		req.URL = r.cfg.PublicURL() + req.URL[i:]
+	}
+	if err := src.Verifier.Missing(&req); err != nil {
+		return webhook.Verified{}, err //nolint:wrapcheck // callers tell refusals apart
+	}
+	return webhook.Verify(src.Verifier, req) //nolint:wrapcheck // as above
+}
+
+// Connect makes the publisher on a client that stays the caller's. Topics must
+// be there: the receiver made them.
+func (r *Redriver) Connect(ctx context.Context, client *broker.Client, log *zap.Logger) error {
+	k := r.cfg.Kafka
+	reports, err := client.EnsureTopics(ctx, TopicSpecs(k, r.cfg.EmbeddedBroker()), false)
+	if err != nil {
+		return err //nolint:wrapcheck // it says who it is
+	}
+	r.publisher = broker.NewPublisher(client, broker.PublisherOptions{
+		Now: r.now, Log: log, MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
+	})
+	for _, t := range reports {
+		r.publisher.SetLimit(t.Name, t.MaxMessageBytes)
+		if t.Name == k.Topics.Raw() {
+			r.ids.partitions.Store(int64(t.Partitions))
+		}
+	}
+	r.pipeline = ingest.NewPipeline(ingest.PipelineOptions{
+		Publisher: r.publisher, Topics: TopicNames(k.Topics), Key: k.Topics.Key,
+		Outcomes: unwatched{}, Log: log, Now: r.now,
+	})
+	return nil
+}
+
+// Publish publishes what Prove has proven and returns once all of it is
+// acknowledged. The error may be a *webhook.RefusedError: the request is
+// somebody else's after all.
+func (r *Redriver) Publish(ctx context.Context, e *quarantine.Entry, v webhook.Verified) error {
+	ctx, cancel := context.WithTimeout(ctx, redriveBudget)
+	defer cancel()
+	_, err := r.pipeline.Accept(ctx, r.sources[e.Source], v, r.ids.next(e.Source))
+	return err //nolint:wrapcheck // callers tell refusals apart
+}
+
+// Close ends the publisher, if there is one.
+func (r *Redriver) Close(ctx context.Context) error {
+	if r.publisher == nil {
+		return nil
+	}
+	if err := r.publisher.Close(ctx); err != nil {
+		return fmt.Errorf("app: %w", err)
+	}
+	return nil
+}
+
+// unwatched is outcomes that nobody watches.
+type unwatched struct{}
+
+// Published implements ingest.Outcomes.
+func (unwatched) Published(error) {}
