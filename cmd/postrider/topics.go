@@ -72,7 +72,7 @@ func (c *cli) topics(ctx context.Context, create bool) error {
 		return fmt.Errorf("topics: %w", err)
 	}
 	defer client.Close()
-	specs := app.TopicSpecs(cfg.Kafka, cfg.EmbeddedBroker())
+	specs := app.EveryTopic(cfg, cfg.EmbeddedBroker())
 	reports, err := client.EnsureTopics(ctx, specs, create)
 	var missing *broker.MissingTopicsError
 	if err != nil && !errors.As(err, &missing) {
@@ -114,7 +114,7 @@ func topicRows(ctx context.Context, client *broker.Client, cfg *config.Config, s
 
 // topicContents says what goes into each topic.
 func topicContents(t config.Topics) map[string]string {
-	content := map[string]string{t.Raw(): "raw requests", t.Deadletter(): "dead letters"}
+	content := map[string]string{t.Raw(): "raw requests", t.Deadletter(): "dead letters", t.Seen(): "ids of accepted events"}
 	names := app.TopicNames(t)
 	if names.All != "" {
 		content[names.All] = "every event"

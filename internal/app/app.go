@@ -19,6 +19,7 @@ import (
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/broker/embedded"
 	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/quarantine"
@@ -53,6 +54,8 @@ type App struct {
 	spool      *spool.Spool     // nil where no source uses it
 	quarantine *quarantine.Ring // nil: refused requests are not kept
 	publisher  *broker.GroupCommitter
+	window     *dedupe.Window  // of accepted events
+	seen       *dedupe.Journal // keeps the window
 	ingest     *ingest.Server
 	admin      *admin.Server
 
@@ -104,6 +107,7 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
+	a.startWindow(ctx)
 	if err := a.build(); err != nil {
 		return err
 	}
@@ -180,7 +184,7 @@ func (a *App) build() error {
 		NewID:          a.ids.next,
 		Quarantine:     a.keeper(),
 		Pipeline: ingest.NewPipeline(ingest.PipelineOptions{
-			Publisher: a.publisher, Topics: TopicNames(a.cfg.Kafka.Topics), Key: a.cfg.Kafka.Topics.Key,
+			Publisher: a.publisher, Window: a.window, Topics: TopicNames(a.cfg.Kafka.Topics), Key: a.cfg.Kafka.Topics.Key,
 			Outcomes: a.health, Log: a.log, Now: a.opt.Now,
 		}),
 	})

@@ -156,7 +156,7 @@ func (a *App) prepareTopics(ctx context.Context) error {
 	ctx, cancel = context.WithTimeout(ctx, topicsTimeout)
 	defer cancel()
 	t := a.cfg.Kafka.Topics
-	reports, err := a.client.EnsureTopics(ctx, TopicSpecs(a.cfg.Kafka, a.broker != nil), t.Create == "missing")
+	reports, err := a.client.EnsureTopics(ctx, EveryTopic(a.cfg, a.broker != nil), t.Create == "missing")
 	if err == nil {
 		err = a.settle(ctx, reports)
 	}

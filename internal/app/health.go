@@ -14,6 +14,7 @@ import (
 
 	"github.com/postrider/postrider/internal/admin"
 	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/metrics"
 )
 
@@ -50,6 +51,7 @@ type health struct {
 	durability map[string]string  // by source, as configured
 	quarantine string             // why there is none; "" if there is, or is to be none
 	bursts     func() map[string]bool
+	seen       func() dedupe.State // of the window of accepted events; nil before there is one
 }
 
 // newHealth is the state before anything is known.

@@ -47,6 +47,7 @@ func (h *health) Status() admin.Status {
 	}
 	h.judgeKafka(v)
 	h.judgeSpool(v)
+	h.judgeSeen(v)
 	h.judgeRefusals(v)
 	for _, o := range v.Outages {
 		v.degraded(fmt.Sprintf("events of source %s are not accepted: its provider %s", o.Source, tries(o)))

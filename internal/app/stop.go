@@ -12,7 +12,8 @@ import (
 
 // stop takes everything down in the order in which data flows, so that nothing
 // acknowledged or accepted is lost: not ready → drain delay → no new requests,
-// those in progress finish → the publisher drains, the spool's records too → the
+// those in progress finish → the last ids of accepted events are written → the
+// publisher drains, the spool's records too → the
 // spool closes and what is left in it is named → the broker closes → the admin
 // listener last, so that the state can be seen to the end.
 func (a *App) stop() error {
@@ -23,6 +24,9 @@ func (a *App) stop() error {
 	}
 	if a.quarantine != nil {
 		errs = append(errs, a.closeQuarantine())
+	}
+	if a.seen != nil {
+		a.flushSeen()
 	}
 	if a.publisher != nil {
 		errs = append(errs, a.drain())

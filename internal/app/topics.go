@@ -68,6 +68,28 @@ func TopicSpecs(k config.Kafka, embedded bool) []broker.TopicSpec {
 	return specs
 }
 
+// EveryTopic lists the topics of TopicSpecs and the one that keeps the ids of
+// accepted events, which holds no events.
+func EveryTopic(cfg *config.Config, embedded bool) []broker.TopicSpec {
+	return append(TopicSpecs(cfg.Kafka, embedded), seenSpec(cfg, embedded))
+}
+
+// seenSpec is the topic of the ids of accepted events: one partition, because
+// order matters to nobody and every receiver reads all of it. Every record has a
+// key of its own, so that compaction only does what retention does too; the
+// broker inside the process goes without, whose compaction rewrites its files.
+func seenSpec(cfg *config.Config, embedded bool) broker.TopicSpec {
+	k := cfg.Kafka
+	s := broker.TopicSpec{
+		Name: k.Topics.Seen(), Partitions: 1, Replication: k.Topics.Replication, Embedded: embedded,
+		Configs: topicConfigs(k, embedded, cfg.Dedupe.Window, 0),
+	}
+	if !embedded {
+		s.Configs["cleanup.policy"] = "compact,delete"
+	}
+	return s
+}
+
 // topicConfigs are the settings a topic is created with.
 func topicConfigs(k config.Kafka, embedded bool, retention time.Duration, maxMessage int) map[string]string {
 	c := map[string]string{

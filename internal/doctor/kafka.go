@@ -68,7 +68,7 @@ func (e *examination) connection() string {
 
 // topics examines every topic of the configuration.
 func (e *examination) topics(ctx context.Context, client *broker.Client) {
-	specs := app.TopicSpecs(e.Config.Kafka, e.Config.EmbeddedBroker())
+	specs := app.EveryTopic(e.Config, e.Config.EmbeddedBroker())
 	reports, err := client.EnsureTopics(ctx, specs, false)
 	var missing *broker.MissingTopicsError
 	switch {
