@@ -19,6 +19,13 @@ const (
 	maxCommitBytes   = 8 << 20
 )
 
+// Bounds of one Append. A record is a little shorter than a frame may be, so
+// that the cause for which it is set aside fits in.
+const (
+	maxRecord = segment.MaxPayload - 2*maxCause
+	maxAppend = 1 << 30
+)
+
 // request is one call of Append on its way through the committer.
 type request struct {
 	frames []byte // heads are filled in by the committer
@@ -33,8 +40,8 @@ type request struct {
 
 // Append implements broker.Store: the records are written behind all earlier
 // ones and synced, together with what others append at that moment. The error
-// wraps ErrFull, ErrFailed, ErrClosed, broker.ErrTooLarge (a record over 64
-// MiB), the file system's error when a sync failed for the first time, or that
+// wraps ErrFull, ErrFailed, ErrClosed, broker.ErrTooLarge (a record of nearly
+// 64 MiB), the file system's error when a sync failed for the first time, or that
 // of ctx. In the last case the records may be on their way to the disk; if they
 // get there, they are settled.
 func (s *Spool) Append(ctx context.Context, recs []broker.Record) ([]broker.Ref, error) {
@@ -72,9 +79,12 @@ func newRequest(recs []broker.Record, at time.Time) (*request, error) {
 		start := len(req.frames)
 		req.frames = segment.AppendRecord(segment.StartFrame(req.frames), &recs[i], at)
 		req.ends[i] = len(req.frames)
-		if n := req.ends[i] - start - segment.FrameHead; n > segment.MaxPayload {
-			return nil, fmt.Errorf("a record of %d bytes, the spool takes %d: %w", n, segment.MaxPayload, broker.ErrTooLarge)
+		if n := req.ends[i] - start - segment.FrameHead; n > maxRecord {
+			return nil, fmt.Errorf("a record of %d bytes, the spool takes %d: %w", n, maxRecord, broker.ErrTooLarge)
 		}
+	}
+	if n := len(req.frames); n > maxAppend {
+		return nil, fmt.Errorf("records of %d bytes at once, the spool takes %d: %w", n, maxAppend, broker.ErrTooLarge)
 	}
 	return req, nil
 }
@@ -189,7 +199,7 @@ func (s *Spool) admit(batch []*request) (admitted []*request, size int64) {
 	for _, req := range batch {
 		err := s.makeRoom(size + int64(len(req.frames)))
 		if err != nil {
-			s.answer(req, err)
+			s.answerFull(req, err)
 			continue
 		}
 		admitted = append(admitted, req)
@@ -221,6 +231,7 @@ func (s *Spool) write(batch []*request, size int64) (written, error) {
 	s.mu.Lock()
 	w.base = s.next
 	s.next += uint64(w.count) //nolint:gosec // a count
+	s.unsynced = false        // the sync that follows is for the notes too
 	s.mu.Unlock()
 	w.start = w.seg.size
 	if err := writeAll(w.seg.f, seal(batch, w, size), w.start); err != nil {
@@ -234,24 +245,18 @@ func (s *Spool) write(batch []*request, size int64) (written, error) {
 func (s *Spool) fit(size int64) error {
 	s.mu.Lock()
 	seg := s.active
+	fits := seg != nil && (seg.size+size <= s.opts.SegmentBytes || seg.size == segment.HeaderSize)
 	s.mu.Unlock()
-	if seg != nil && (s.end(seg)+size <= s.opts.SegmentBytes || s.end(seg) == segment.HeaderSize) {
+	if fits {
 		return nil
 	}
 	return s.rotate(size)
 }
 
-// end returns how far a segment is written.
-func (s *Spool) end(seg *segmentFile) int64 {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	return seg.size
-}
-
 // grow counts bytes written at the end of a segment. The caller holds writing.
 func (s *Spool) grow(seg *segmentFile, n int64) {
-	seg.size += n
 	s.mu.Lock()
+	seg.size += n
 	s.bytes += n
 	s.mu.Unlock()
 }
@@ -263,11 +268,13 @@ func seal(batch []*request, w written, size int64) []byte {
 	for _, req := range batch {
 		start := 0
 		for _, end := range req.ends {
-			segment.SealFrame(req.frames[start:end], w.seg.salt, segment.KindRecord, seq)
+			at := w.seg.place(w.start + int64(len(b)))
+			frame := req.frames[start:end]
+			segment.SealFrame(frame, at, segment.KindRecord, seq)
+			b = append(b, frame...)
 			start = end
 			seq++
 		}
-		b = append(b, req.frames...)
 	}
 	return b
 }
@@ -287,7 +294,7 @@ func (s *Spool) tell(batch []*request, w written, err error) (late []broker.Ref)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		s.failures = 0
+		s.failures, s.refused = 0, 0
 	}
 	seq, start := w.base, w.start
 	for _, req := range batch {
@@ -321,10 +328,14 @@ func (s *Spool) enter(req *request, seg *segmentFile, seq uint64, start int64) (
 	return seq, next
 }
 
-// answer tells one request that it failed.
-func (s *Spool) answer(req *request, err error) {
+// answerFull tells one request that there is no room for it.
+func (s *Spool) answerFull(req *request, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refused == 0 {
+		s.opts.Log.Error("spool: records are refused until there is room", zap.Error(err))
+	}
+	s.refused = int64(len(req.frames))
 	req.frames, req.err = nil, err
 	close(req.done)
 }
@@ -334,14 +345,17 @@ func (s *Spool) answer(req *request, err error) {
 // its records of this commit are noted as settled in the next one. It returns
 // what the callers are told.
 func (s *Spool) refuse(w written, err error) error {
+	s.writing.Lock()
 	s.mu.Lock()
 	for i := range w.count {
-		s.owed = append(s.owed, w.base+uint64(i)) //nolint:gosec // a count
+		s.owed = append(s.owed, w.base+uint64(i))
 	}
 	if w.seg != nil && s.active == w.seg {
 		s.active = nil
+		w.seg.trim() // of what a write left that did not come to its end
 	}
 	s.mu.Unlock()
+	s.writing.Unlock()
 	s.opts.Log.Error("spool: records could not be made durable and were refused", zap.Int("records", w.count), zap.Error(err))
 	return s.noteTrouble(err)
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/postrider/postrider/internal/spool/segment"
 )
 
+// maxCause bounds the cause that is kept with a record, bytes.
+const maxCause = 32 << 10
+
 // asideNote is a record that still has to be written to dead/.
 type asideNote struct {
 	ref   broker.Ref
@@ -61,14 +64,11 @@ func (s *Spool) retryAside() {
 func (s *Spool) writeDead(seg *segmentFile, ref broker.Ref, cause string) error {
 	_, payload, err := seg.read(ref)
 	if err != nil {
-		if s.keepCopy(seg.name, seg.name, 0) == "" {
-			return err
-		}
-		return nil
+		return err // Load takes care of it
 	}
 	name := deadDir + "/" + deadName(ref.Seq)
 	b := segment.AppendHeader(nil, segment.Header{Salt: seg.salt, Base: ref.Seq, Created: s.opts.Now()})
-	b = segment.AppendFrame(b, seg.salt, segment.KindDead, ref.Seq, segment.AppendDead(nil, cause, payload))
+	b = segment.AppendFrame(b, seg.salt, segment.KindDead, ref.Seq, segment.AppendDead(nil, cause[:min(len(cause), maxCause)], payload))
 	if err := s.writeFile(name, b); err != nil {
 		return err
 	}
@@ -149,9 +149,7 @@ func (s *Spool) TakeRequeued() ([]broker.Stored, error) {
 			return taken, fmt.Errorf("spool: requeue %s: %w", name, err)
 		}
 	}
-	if len(list) > 0 {
-		s.recount()
-	}
+	s.recount()
 	return taken, nil
 }
 

@@ -15,37 +15,62 @@ import (
 const firstRead = 4 << 10
 
 // Load implements broker.Store. The checksum is looked at again. The error wraps
-// ErrDamaged, or ErrNotKept when the record was settled before.
+// ErrDamaged, ErrNotKept when the record was settled before, or ErrClosed. A
+// damaged record is counted and given up: a copy of its segment is in damaged/.
 func (s *Spool) Load(ref broker.Ref) (broker.Record, error) {
-	s.mu.Lock()
-	seg := s.byNumber[ref.Segment]
-	kept := seg != nil && seg.holds(ref)
-	s.mu.Unlock()
-	if !kept {
-		return broker.Record{}, fmt.Errorf("spool: load record %d: %w", ref.Seq, ErrNotKept)
+	seg, err := s.find(ref)
+	if err != nil {
+		return broker.Record{}, fmt.Errorf("spool: load record %d: %w", ref.Seq, err)
 	}
 	r, _, err := seg.read(ref)
 	if err == nil {
 		return r.Record, nil
 	}
+	if _, gone := s.find(ref); gone != nil { // settled or closed meanwhile
+		return broker.Record{}, fmt.Errorf("spool: load record %d: %w", ref.Seq, gone)
+	}
+	s.giveUp(seg, ref, err)
+	return broker.Record{}, fmt.Errorf("spool: load record %d from %s at byte %d: %w: %w", ref.Seq, seg.name, ref.Offset, ErrDamaged, err)
+}
+
+// find returns the segment that keeps a record.
+func (s *Spool) find(ref broker.Ref) (*segmentFile, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg := s.byNumber[ref.Segment]
+	switch {
+	case s.isClosed:
+		return nil, ErrClosed
+	case seg == nil || !seg.holds(ref):
+		return nil, ErrNotKept
+	}
+	return seg, nil
+}
+
+// giveUp settles a record that cannot be read back, once a copy of its segment
+// is kept: else it would keep all that came after it from being removed.
+func (s *Spool) giveUp(seg *segmentFile, ref broker.Ref, err error) {
+	kept := s.keepCopy(seg.name, seg.name, 0)
+	s.opts.Log.Error("spool: a record cannot be read back", zap.Uint64("seq", ref.Seq), zap.String("file", seg.name),
+		zap.Uint32("offset", ref.Offset), zap.String("copy", kept), zap.Error(err))
 	s.mu.Lock()
 	s.damaged++
 	s.mu.Unlock()
-	s.opts.Log.Error("spool: a record cannot be read back", zap.Uint64("seq", ref.Seq), zap.String("file", seg.name),
-		zap.Uint32("offset", ref.Offset), zap.Error(err))
-	return broker.Record{}, fmt.Errorf("spool: load record %d from %s at byte %d: %w: %w", ref.Seq, seg.name, ref.Offset, ErrDamaged, err)
+	if kept != "" {
+		s.Settle([]broker.Ref{ref}, nil)
+	}
 }
 
 // read reads a record, and its payload as it is on the disk.
 func (seg *segmentFile) read(ref broker.Ref) (segment.Record, []byte, error) {
-	b, err := readFrame(seg.f, int64(ref.Offset), seg.salt)
+	b, err := seg.readFrame(int64(ref.Offset))
 	if err != nil { // a disk may give at the second try what it did not at the first
-		b, err = readFrame(seg.f, int64(ref.Offset), seg.salt)
+		b, err = seg.readFrame(int64(ref.Offset))
 	}
 	if err != nil {
 		return segment.Record{}, nil, err
 	}
-	f, err := segment.ParseFrame(b, seg.salt)
+	f, err := segment.ParseFrame(b, seg.place(int64(ref.Offset)))
 	if err != nil {
 		return segment.Record{}, nil, err
 	}
@@ -57,19 +82,19 @@ func (seg *segmentFile) read(ref broker.Ref) (segment.Record, []byte, error) {
 }
 
 // readFrame reads a frame's bytes, most often at once.
-func readFrame(f file, offset int64, salt uint32) ([]byte, error) {
+func (seg *segmentFile) readFrame(offset int64) ([]byte, error) {
 	b := make([]byte, firstRead)
-	n, err := f.ReadAt(b, offset)
+	n, err := seg.f.ReadAt(b, offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	b = b[:n]
-	size, ok := segment.FrameSize(b, salt)
+	size, ok := segment.FrameSize(b, seg.place(offset))
 	if !ok || size <= n {
 		return b, nil
 	}
 	rest := make([]byte, size-n)
-	m, err := f.ReadAt(rest, offset+int64(n))
+	m, err := seg.f.ReadAt(rest, offset+int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func control(f *os.File, name string, call func(fd int) error) error {
 	var outcome error
 	err = conn.Control(func(fd uintptr) {
 		for outcome = syscall.EINTR; errors.Is(outcome, syscall.EINTR); {
-			outcome = call(int(fd)) //nolint:gosec // a file descriptor
+			outcome = call(int(fd))
 		}
 	})
 	if err == nil && outcome != nil {

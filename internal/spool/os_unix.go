@@ -9,6 +9,13 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
+)
+
+// How often the lock is tried, and how long is waited in between.
+const (
+	lockTries = 5
+	lockWait  = 20 * time.Millisecond
 )
 
 // Free implements volume.
@@ -48,14 +55,21 @@ func takeLock(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a file descriptor
+	// Who only asks whether there is an owner holds the lock for a moment.
+	for try := 0; try < lockTries; try++ {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			break
+		}
+		<-time.After(lockWait)
+	}
 	if err == nil {
 		// For people only; on a full disk it may fail.
 		_ = f.Truncate(0)
 		_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 		return f, nil
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // nothing was written to it
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("flock %s: %w", f.Name(), err)
 	}

@@ -61,12 +61,16 @@ func (s *Spool) look() (*recovery, error) {
 	}
 	r := &recovery{open: -1, missing: map[uint64]int{}}
 	for _, name := range list {
-		number, salt, ok := parseSegmentName(name)
-		if !ok {
+		seg := parseSegmentName(name)
+		if seg == nil {
 			continue
 		}
-		err := s.readSegment(r, &segmentFile{name: name, number: number, salt: salt})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // removed meanwhile: settled
+		err := s.readSegment(r, seg)
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile: all up to here was settled
+			r = &recovery{open: -1, missing: map[uint64]int{}}
+			continue
+		}
+		if err != nil {
 			return r, fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -1,9 +1,7 @@
 package spool
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"time"
 
@@ -50,7 +48,6 @@ func (d Damage) String() string {
 	return fmt.Sprintf("%s: %d bytes from byte %d, at most %d records", d.File, d.Bytes, d.Offset, d.Records)
 }
 
-
 // Report returns what Open found.
 func (s *Spool) Report() Report { return s.report }
 
@@ -63,12 +60,12 @@ func (s *Spool) recover() error {
 	}
 	r := recovery{open: -1, missing: map[uint64]int{}}
 	for _, name := range list {
-		number, salt, ok := parseSegmentName(name)
-		if !ok {
+		seg := parseSegmentName(name)
+		if seg == nil {
 			continue
 		}
-		s.number = max(s.number, number)
-		if err := s.readSegment(&r, &segmentFile{name: name, number: number, salt: salt}); err != nil {
+		s.number = max(s.number, seg.number)
+		if err := s.readSegment(&r, seg); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -129,15 +126,23 @@ func (s *Spool) keepDamaged() {
 	}
 }
 
-// keepCopy copies a file from an offset on and returns the copy's name; "" if
-// there is no room or it failed.
+// keepCopy copies a file from an offset on, once a run, and returns the copy's
+// name; "" if there is no room or it failed.
 func (s *Spool) keepCopy(name, as string, from int64) string {
-	to := damagedDir + "/" + as
-	err := s.copyFile(name, to, from)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	s.mu.Lock()
+	to := s.copied[as]
+	s.mu.Unlock()
+	if to != "" {
+		return to
+	}
+	to = damagedDir + "/" + as
+	if err := s.copyFile(name, to, from); err != nil {
 		s.opts.Log.Warn("spool: no copy of a damaged file could be kept", zap.String("file", name), zap.Error(err))
 		return ""
 	}
+	s.mu.Lock()
+	s.copied[as] = to
+	s.mu.Unlock()
 	return to
 }
 

@@ -32,30 +32,27 @@ func (r *recovery) read(seg *segmentFile, data []byte) error {
 	if errors.Is(err, segment.ErrVersion) {
 		return fmt.Errorf("%w; this program must not touch it", err)
 	}
-	hasHeader := err == nil
-	if hasHeader && h.Base < r.next {
+	if seg.base < r.next {
 		return fmt.Errorf("it begins with record %d and those before it end with %d: the segments of two spools are mixed; "+
-			"move those of one into a folder of their own", h.Base, r.next-1)
+			"move those of one into a folder of their own", seg.base, r.next-1)
 	}
 	r.segments = append(r.segments, seg)
-	seg.base, seg.size = r.next, min(segment.HeaderSize, int64(len(data)))
-	if hasHeader {
-		r.expect(seg, h.Base)
-		seg.salt, seg.base = h.Salt, h.Base
-	} else if !blank(data[:seg.size]) {
+	r.expect(seg, seg.base)
+	seg.size = min(segment.HeaderSize, int64(len(data)))
+	if err != nil && !blank(data[:seg.size]) {
 		r.damaged(seg, 0, seg.size)
 	}
-	r.scan(seg, data, hasHeader)
+	r.scan(seg, data)
 	// Zeros behind the last frame are space that was reserved, unless the file
 	// was cut to what was written.
-	if rest := int64(len(data)) - r.end(seg); hasHeader && rest > 0 && int64(len(data)) != int64(h.Reserved) {
+	if rest := int64(len(data)) - r.end(seg); err == nil && rest > 0 && int64(len(data)) != int64(h.Reserved) {
 		r.damaged(seg, r.end(seg), rest)
 	}
 	return nil
 }
 
 // scan enters the whole frames of a segment.
-func (r *recovery) scan(seg *segmentFile, data []byte, hasBase bool) {
+func (r *recovery) scan(seg *segmentFile, data []byte) {
 	scan := segment.NewScanner(data, seg.salt)
 	for {
 		f, skipped, ok := scan.Next()
@@ -64,9 +61,6 @@ func (r *recovery) scan(seg *segmentFile, data []byte, hasBase bool) {
 		}
 		if !ok {
 			return
-		}
-		if !hasBase {
-			seg.base, hasBase = max(f.Seq, r.next), true
 		}
 		if f.Seq < r.next || f.Seq-seg.base > uint64(len(data)) || !r.enter(seg, f) {
 			r.damaged(seg, int64(f.Offset), int64(f.Size()))

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"math"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,7 +24,10 @@ type segmentFile struct {
 	entries []entry // one a record, by sequence number
 	first   int     // no entry before it is live
 	live    int
-	size    int64 // bytes written; of the active one guarded by Spool.writing
+	// size is how many bytes are written. It changes under Spool.writing and
+	// Spool.mu both, and is read under either.
+	size     int64
+	reserved int64 // how many bytes the file has on disk at least
 }
 
 // entry is where a record is and when it came. Eight bytes: there may be millions.
@@ -35,20 +36,25 @@ type entry struct {
 	at     uint32 // seconds since 1970
 }
 
-// segmentName returns the name of a segment's file. The salt is part of it so
-// that a damaged header costs nothing but itself.
-func segmentName(number, salt uint32) string {
-	return fmt.Sprintf("%08x%08x%s", number, salt, segmentExt)
+// segmentName returns the name of a segment's file. It says what the header
+// says, so that a damaged header costs nothing but itself.
+func segmentName(seg *segmentFile) string {
+	return fmt.Sprintf("%08x-%016x-%08x%s", seg.number, seg.base, seg.salt, segmentExt)
 }
 
-// parseSegmentName is the reverse of segmentName.
-func parseSegmentName(name string) (number, salt uint32, ok bool) {
-	digits, isSegment := strings.CutSuffix(name, segmentExt)
-	both, err := strconv.ParseUint(digits, 16, 64)
-	if !isSegment || len(digits) != 16 || err != nil {
-		return 0, 0, false
+// parseSegmentName is the reverse of segmentName; nil if it is no segment's name.
+func parseSegmentName(name string) *segmentFile {
+	seg := &segmentFile{name: name}
+	n, err := fmt.Sscanf(name, "%08x-%016x-%08x"+segmentExt, &seg.number, &seg.base, &seg.salt)
+	if n != 3 || err != nil || segmentName(seg) != name {
+		return nil
 	}
-	return uint32(both >> 32), uint32(both & math.MaxUint32), true //nolint:gosec // its two halves
+	return seg
+}
+
+// place is where a frame at an offset is.
+func (seg *segmentFile) place(offset int64) segment.Place {
+	return segment.Place{Salt: seg.salt, Offset: uint32(offset)} //nolint:gosec // segments are below 4 GiB
 }
 
 // add enters a record. What lies between it and the one before is not there.
@@ -61,7 +67,7 @@ func (seg *segmentFile) add(seq uint64, offset int64, at time.Time) {
 }
 
 // seconds cuts a time to an entry's width.
-func seconds(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), math.MaxUint32)) } //nolint:gosec // clamped
+func seconds(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), math.MaxUint32)) }
 
 // settle marks a record as settled; false if it was, or was never there.
 func (seg *segmentFile) settle(seq uint64) bool {
@@ -96,11 +102,14 @@ func (seg *segmentFile) refs() []broker.Ref {
 	refs := make([]broker.Ref, 0, seg.live)
 	for i, e := range seg.entries {
 		if e.offset != 0 {
-			refs = append(refs, broker.Ref{Seq: seg.base + uint64(i), Segment: seg.number, Offset: e.offset}) //nolint:gosec // an index
+			refs = append(refs, broker.Ref{Seq: seg.base + uint64(i), Segment: seg.number, Offset: e.offset})
 		}
 	}
 	return refs
 }
+
+// close closes the file. What it holds was synced, or was given up.
+func (seg *segmentFile) close() { _ = seg.f.Close() }
 
 // trim gives back what was reserved behind the last frame.
 func (seg *segmentFile) trim() { _ = seg.f.Truncate(seg.size) }
@@ -149,16 +158,16 @@ func (s *Spool) addSegment(seg *segmentFile) {
 // createSegment makes the file of a new segment. When it returns nil, the file,
 // its space and its name survive a loss of power.
 func (s *Spool) createSegment(need int64) (*segmentFile, error) {
+	reserve := s.reservation(need + segment.HeaderSize)
 	s.mu.Lock()
 	s.number++
 	seg := &segmentFile{number: s.number, salt: newSalt(), base: s.next, size: segment.HeaderSize}
-	reserve := max(min(s.opts.SegmentBytes, s.opts.MaxBytes-s.bytes), need+segment.HeaderSize, segment.HeaderSize)
 	s.mu.Unlock()
-	seg.name = segmentName(seg.number, seg.salt)
+	seg.name = segmentName(seg)
 	f, err := s.vol.Open(seg.name, true, reserve)
 	if err == nil {
 		seg.f = f
-		err = s.prepare(seg, reserve)
+		err = s.prepare(seg)
 	}
 	if err != nil {
 		_ = s.vol.Remove(seg.name)
@@ -167,12 +176,27 @@ func (s *Spool) createSegment(need int64) (*segmentFile, error) {
 	return seg, nil
 }
 
+// reservation returns how much a new segment that needs so many bytes should
+// reserve: its usual size, within what the bounds leave.
+func (s *Spool) reservation(need int64) int64 {
+	s.mu.Lock()
+	n := min(s.opts.SegmentBytes, s.opts.MaxBytes-s.bytes)
+	s.mu.Unlock()
+	if free, err := s.vol.Free(); err == nil {
+		n = min(n, free-s.opts.MinFree)
+	}
+	return max(n, need)
+}
+
 // prepare writes a new segment's header and makes it and the name durable.
-func (s *Spool) prepare(seg *segmentFile, reserve int64) error {
-	head := segment.AppendHeader(nil, segment.Header{
-		Number: seg.number, Salt: seg.salt, Base: seg.base, Created: s.opts.Now(), Reserved: uint32(reserve), //nolint:gosec // at most maxSegment
-	})
-	_, err := seg.f.WriteAt(head, 0)
+func (s *Spool) prepare(seg *segmentFile) error {
+	size, err := seg.f.Size()
+	if err == nil {
+		seg.reserved = size
+		err = writeAll(seg.f, segment.AppendHeader(nil, segment.Header{
+			Number: seg.number, Salt: seg.salt, Base: seg.base, Created: s.opts.Now(), Reserved: uint32(size), //nolint:gosec // at most maxSegment
+		}), 0)
+	}
 	if err == nil {
 		err = seg.f.Sync()
 	}
@@ -180,7 +204,7 @@ func (s *Spool) prepare(seg *segmentFile, reserve int64) error {
 		err = s.vol.SyncDir(".")
 	}
 	if err != nil {
-		seg.f.Close()
+		seg.close()
 	}
 	return err
 }
@@ -211,6 +235,6 @@ func (s *Spool) removeSettled() {
 		delete(s.byNumber, seg.number)
 		s.bytes -= seg.size
 		s.mu.Unlock()
-		seg.f.Close()
+		seg.close()
 	}
 }

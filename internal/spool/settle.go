@@ -72,7 +72,7 @@ func (s *Spool) flush() {
 // knows where the segment ends: it is done with. The caller holds writing.
 func (s *Spool) note(seg *segmentFile, next uint64, seqs []uint64) bool {
 	frame := segment.AppendRuns(segment.StartFrame(nil), segment.Runs(seqs))
-	segment.SealFrame(frame, seg.salt, segment.KindSettled, next)
+	segment.SealFrame(frame, seg.place(seg.size), segment.KindSettled, next)
 	err := writeAll(seg.f, frame, seg.size)
 	if err == nil {
 		s.grow(seg, int64(len(frame)))

@@ -15,7 +15,7 @@
 // The folder:
 //
 //	lock         held (flock) by the process that owns the folder; has its id
-//	*.seg        segments; 8 hex digits number, 8 hex digits salt
+//	*.seg        segments: number, first record and salt, in hex digits
 //	dead/        records that Kafka refuses for what they are, a file each
 //	requeue/     files out of dead/ that are to be tried again
 //	damaged/     copies of damaged segments, for a person to look at
@@ -118,18 +118,20 @@ type Spool struct {
 	queue    []*request     // appends that wait for the committer
 	segments []*segmentFile // oldest first
 	byNumber map[uint32]*segmentFile
-	active   *segmentFile // the last one; nil when a new one is needed
-	number   uint32       // of the newest segment
-	next     uint64       // sequence number of the next record
-	records  int          // not settled
-	bytes    int64        // written to the segments there are
-	owed     []uint64     // settled, not yet noted on disk
-	unsynced bool         // notes were written since the last sync
-	aside    []asideNote  // could not be set aside yet
-	dead     int          // files in dead/
-	damaged  int          // records that turned out damaged
-	failures int          // in a row
-	trouble  error        // why nothing can be appended now
+	active   *segmentFile      // the last one; nil when a new one is needed
+	number   uint32            // of the newest segment
+	next     uint64            // sequence number of the next record
+	records  int               // not settled
+	bytes    int64             // written to the segments there are
+	owed     []uint64          // settled, not yet noted on disk
+	unsynced bool              // notes were written since the last sync
+	aside    []asideNote       // could not be set aside yet
+	dead     int               // files in dead/
+	damaged  int               // records that turned out damaged
+	copied   map[string]string // damaged segments and their copies
+	failures int               // in a row
+	trouble  error             // why nothing can be appended now
+	refused  int64             // bytes for which there was no room, if that was so last
 	isClosed bool
 }
 
@@ -149,7 +151,7 @@ func Open(opts Options) (*Spool, error) {
 	}
 	s, err := open(opts, disk{opts.Dir})
 	if err != nil {
-		lock.Close()
+		_ = lock.Close()
 		return nil, err
 	}
 	s.lock = lock
@@ -159,9 +161,9 @@ func Open(opts Options) (*Spool, error) {
 // open opens a spool on a volume that is locked.
 func open(opts Options, vol volume) (*Spool, error) {
 	s := &Spool{
-		opts: opts.withDefaults(), vol: vol,
+		opts: opts, vol: vol,
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
-		byNumber: map[uint32]*segmentFile{}, next: 1,
+		byNumber: map[uint32]*segmentFile{}, copied: map[string]string{}, next: 1,
 	}
 	err := s.recover()
 	if err == nil {
@@ -186,7 +188,7 @@ func (s *Spool) start() error {
 	if !outOfSpace(err) && !errors.Is(err, ErrFull) {
 		return err
 	}
-	s.noteTrouble(err)
+	_ = s.noteTrouble(err)
 	return nil
 }
 
@@ -217,14 +219,14 @@ func (s *Spool) finish() {
 	}
 	s.closeFiles()
 	if s.lock != nil {
-		s.lock.Close()
+		_ = s.lock.Close() // which unlocks
 	}
 }
 
 // closeFiles closes every segment.
 func (s *Spool) closeFiles() {
 	for _, seg := range s.segments {
-		seg.f.Close()
+		seg.close()
 	}
 	s.segments, s.active = nil, nil
 }

@@ -19,6 +19,7 @@ var testNow = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // options are those of a test that is not about bounds.
 func options(t testing.TB) Options {
+	t.Helper()
 	return Options{
 		Dir: filepath.Join(t.TempDir(), "data", "spool"), Log: quiet(t),
 		Now: func() time.Time { return testNow },

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/spool/segment"
 )
 
 // State is what a spool holds and how it is, at one moment.
@@ -29,16 +31,16 @@ type State struct {
 
 // State returns what the spool holds. It asks the file system for free space.
 func (s *Spool) State() State {
-	room := s.room(1)
+	s.mu.Lock()
+	wanted := max(s.refused, 1)
+	s.mu.Unlock()
+	room := s.room(wanted)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := State{
 		Records: s.records, Bytes: s.bytes, DeadRecords: s.dead, DamagedRecords: s.damaged,
 		MaxBytes: s.opts.MaxBytes, Volatile: volatileKind(s.opts.Dir),
-		Full: errors.Is(s.trouble, ErrFull) || s.trouble == nil && room != nil && s.records > 0,
-	}
-	if errors.Is(room, errFree) {
-		st.Full = true
+		Full: errors.Is(s.trouble, ErrFull) || s.trouble == nil && room != nil,
 	}
 	if errors.Is(s.trouble, ErrFailed) {
 		st.Failed = s.trouble.Error()
@@ -58,14 +60,20 @@ var errFree = errors.New("disk nearly full")
 // room returns why there is no room for n more bytes; nil if there is.
 func (s *Spool) room(n int64) error {
 	s.mu.Lock()
-	used := s.bytes
+	used, need := s.bytes, n
+	if s.active != nil { // it has what it has reserved, whatever others take
+		need = max(n-max(s.active.reserved-s.active.size, 0), 0)
+	}
 	s.mu.Unlock()
 	if used+n > s.opts.MaxBytes {
 		return fmt.Errorf("%w: %d bytes are in use, %d more would pass spool.max_bytes (%d); raise it if Kafka will be away longer",
 			ErrFull, used, n, s.opts.MaxBytes)
 	}
+	if need == 0 {
+		return nil
+	}
 	free, err := s.vol.Free()
-	if err == nil && free-n < s.opts.MinFree {
+	if err == nil && free-need < s.opts.MinFree {
 		return fmt.Errorf("%w: %w: %d bytes are free at %s, spool.min_free keeps %d for others; free some, or lower it",
 			ErrFull, errFree, free, s.opts.Dir, s.opts.MinFree)
 	}
@@ -79,7 +87,7 @@ func (s *Spool) makeRoom(n int64) error {
 		return nil
 	}
 	s.mu.Lock()
-	settled := s.records == 0 && s.active != nil
+	settled := s.records == 0 && s.active != nil && s.active.size > segment.HeaderSize
 	s.mu.Unlock()
 	if !settled || errors.Is(err, errFree) || s.rotate(0) != nil {
 		return err

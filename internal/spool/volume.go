@@ -34,8 +34,8 @@ type names interface {
 // tests a model that loses power. Names are relative to the spool's folder.
 type volume interface {
 	names
-	// Open opens a file to read and write it. With create it must not exist,
-	// and size bytes are reserved where the file system can.
+	// Open opens a file to read and, if that is allowed, write it. With create it
+	// must not exist, and size bytes are reserved where the file system can.
 	Open(name string, create bool, size int64) (file, error)
 	SyncDir(dir string) error
 	// Free returns how many bytes others than root may still write.
@@ -54,12 +54,15 @@ func (d disk) Open(name string, create bool, size int64) (file, error) {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
 	f, err := os.OpenFile(d.path(name), flags, 0o600)
+	if err != nil && !create {
+		f, err = os.Open(d.path(name)) // say, on a disk that is read-only by now
+	}
 	if err != nil {
 		return nil, err
 	}
 	if create {
 		if err := reserve(f, size); err != nil {
-			f.Close()
+			_ = f.Close()
 			return nil, err
 		}
 	}
@@ -92,7 +95,7 @@ func (d disk) SyncDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // nothing was written to it
 	return f.Sync()
 }
 

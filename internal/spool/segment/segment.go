@@ -9,9 +9,10 @@
 //
 // All numbers are little-endian. The frame's crc32c (Castagnoli, RFC 3720
 // appendix B.4) covers len, kind, seq and payload; the head check is the upper
-// part of the same sum over len, kind and seq. Both start from the file's salt,
-// a random number: a payload that holds something that looks like a frame is
-// not taken for one when the search for the next frame runs over it.
+// part of the same sum over len, kind and seq. Both start from where the frame is
+// (Place): the file's salt, a random number, and the offset. A payload that holds
+// what looks like a frame is not taken for one when the search for the next frame
+// runs over it, nor is a block that a disk has put in another place.
 package segment
 
 import (
@@ -77,7 +78,7 @@ func AppendHeader(b []byte, h Header) []byte {
 	b = binary.LittleEndian.AppendUint32(b, h.Number)
 	b = binary.LittleEndian.AppendUint32(b, h.Salt)
 	b = binary.LittleEndian.AppendUint64(b, h.Base)
-	b = binary.LittleEndian.AppendUint64(b, uint64(h.Created.UnixMilli())) //nolint:gosec // bits, not a number
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.Created.UnixMilli()))
 	b = binary.LittleEndian.AppendUint32(b, h.Reserved)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
 }
@@ -116,33 +117,39 @@ type Frame struct {
 // Size returns the length of the frame in the file, bytes.
 func (f *Frame) Size() int { return FrameHead + len(f.Payload) }
 
+// Place is where a frame is. It is part of the frame's checksums.
+type Place struct {
+	Salt   uint32 // of the file
+	Offset uint32 // in the file, bytes
+}
+
 // StartFrame appends an empty head to b, behind which the payload belongs.
 // SealFrame fills it in.
 func StartFrame(b []byte) []byte { return append(b, make([]byte, FrameHead)...) }
 
 // SealFrame fills in the head of the frame that b is, from its first byte to
 // the last of its payload. The payload is at most MaxPayload long.
-func SealFrame(b []byte, salt uint32, kind Kind, seq uint64) {
+func SealFrame(b []byte, at Place, kind Kind, seq uint64) {
 	binary.LittleEndian.PutUint32(b, frameMagic)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-FrameHead)) //nolint:gosec // at most MaxPayload
 	binary.LittleEndian.PutUint64(b[16:], seq)
 	b[12] = byte(kind)
-	head := headSum(b, salt)
-	b[13], b[14], b[15] = byte(head>>8), byte(head>>16), byte(head>>24)
+	head := headSum(b, at)
+	b[13], b[14], b[15] = byte(head>>8), byte(head>>16), byte(head>>24) //nolint:gosec // byte by byte
 	binary.LittleEndian.PutUint32(b[8:], crc32.Update(head, castagnoli, b[FrameHead:]))
 }
 
-// AppendFrame appends a frame with a copy of the payload to b.
+// AppendFrame appends a frame with a copy of the payload to the bytes of a file.
 func AppendFrame(b []byte, salt uint32, kind Kind, seq uint64, payload []byte) []byte {
 	start := len(b)
 	b = append(StartFrame(b), payload...)
-	SealFrame(b[start:], salt, kind, seq)
+	SealFrame(b[start:], Place{salt, uint32(start)}, kind, seq) //nolint:gosec // files are below 4 GiB
 	return b
 }
 
 // headSum is the checksum over len, kind and seq of a frame's head.
-func headSum(b []byte, salt uint32) uint32 {
-	sum := crc32.Update(salt, castagnoli, b[4:8])
+func headSum(b []byte, at Place) uint32 {
+	sum := crc32.Update(at.Salt+at.Offset, castagnoli, b[4:8])
 	sum = crc32.Update(sum, castagnoli, b[12:13])
 	return crc32.Update(sum, castagnoli, b[16:24])
 }
@@ -158,12 +165,12 @@ type head struct {
 }
 
 // parseHead reads the head at the start of b.
-func parseHead(b []byte, salt uint32) head {
+func parseHead(b []byte, at Place) head {
 	if len(b) < FrameHead || binary.LittleEndian.Uint32(b) != frameMagic {
 		return head{}
 	}
 	length := binary.LittleEndian.Uint32(b[4:])
-	h := head{kind: Kind(b[12]), length: int(length), seq: binary.LittleEndian.Uint64(b[16:]), sum: headSum(b, salt)}
+	h := head{kind: Kind(b[12]), length: int(length), seq: binary.LittleEndian.Uint64(b[16:]), sum: headSum(b, at)}
 	check := uint32(b[13])<<8 | uint32(b[14])<<16 | uint32(b[15])<<24
 	h.ok = h.sum&^0xFF == check && length <= MaxPayload && h.kind >= KindRecord && h.kind <= KindDead
 	return h
@@ -171,8 +178,8 @@ func parseHead(b []byte, salt uint32) head {
 
 // ParseFrame reads the frame at the start of b, which may be longer. The error
 // says what is wrong with it. The payload is part of b.
-func ParseFrame(b []byte, salt uint32) (Frame, error) {
-	h := parseHead(b, salt)
+func ParseFrame(b []byte, at Place) (Frame, error) {
+	h := parseHead(b, at)
 	switch {
 	case !h.ok:
 		return Frame{}, errors.New("segment: no frame here, or its head is damaged")
@@ -183,12 +190,12 @@ func ParseFrame(b []byte, salt uint32) (Frame, error) {
 	if crc32.Update(h.sum, castagnoli, payload) != binary.LittleEndian.Uint32(b[8:]) {
 		return Frame{}, fmt.Errorf("segment: the checksum of record %d does not hold", h.seq)
 	}
-	return Frame{Kind: h.kind, Seq: h.seq, Payload: payload}, nil
+	return Frame{Kind: h.kind, Seq: h.seq, Offset: int(at.Offset), Payload: payload}, nil
 }
 
 // FrameSize returns the length of the frame whose head is at the start of b.
-func FrameSize(b []byte, salt uint32) (int, bool) {
-	h := parseHead(b, salt)
+func FrameSize(b []byte, at Place) (int, bool) {
+	h := parseHead(b, at)
 	return FrameHead + h.length, h.ok
 }
 
@@ -215,9 +222,8 @@ func NewScanner(data []byte, salt uint32) *Scanner {
 func (s *Scanner) Next() (f Frame, skipped int, ok bool) {
 	start := s.pos
 	for s.pos < s.end {
-		f, err := ParseFrame(s.data[s.pos:], s.salt)
+		f, err := ParseFrame(s.data[s.pos:], s.here())
 		if err == nil {
-			f.Offset = s.pos
 			s.pos += f.Size()
 			s.known = true
 			return f, f.Offset - start, true
@@ -227,11 +233,16 @@ func (s *Scanner) Next() (f Frame, skipped int, ok bool) {
 	return Frame{}, max(s.end-start, 0), false
 }
 
+// here is the place of a frame that begins at pos.
+func (s *Scanner) here() Place {
+	return Place{s.salt, uint32(s.pos)} //nolint:gosec // files are below 4 GiB
+}
+
 // skip moves to where to look next when there is no whole frame at pos.
 func (s *Scanner) skip() {
 	// A head that holds, where one must be, is true in what it says of its
 	// length: nothing inside its damaged payload is looked at.
-	if size, ok := FrameSize(s.data[s.pos:], s.salt); ok && s.known && s.pos+size <= s.end {
+	if size, ok := FrameSize(s.data[s.pos:], s.here()); ok && s.known && s.pos+size <= s.end {
 		s.pos += size
 		return
 	}
@@ -242,7 +253,7 @@ func (s *Scanner) skip() {
 			s.pos = s.end
 			return
 		}
-		if s.pos += i; parseHead(s.data[s.pos:], s.salt).ok {
+		if s.pos += i; parseHead(s.data[s.pos:], s.here()).ok {
 			return
 		}
 	}
