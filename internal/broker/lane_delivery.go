@@ -335,7 +335,9 @@ func (d *delivery) fail(err error) {
 	if d.unsure {
 		d.l.forget()
 	}
-	d.l.p.log.Warn("records not published", append(d.fields(), zap.Error(err))...)
+	if d.l.p.opts.Store == nil || !errors.Is(err, ErrClosed) { // else they stay in the store, and whoever closed us says so
+		d.l.p.log.Warn("records not published", append(d.fields(), zap.Error(err))...)
+	}
 	d.settle(err)
 }
 
