@@ -11,12 +11,13 @@ import "time"
 type clock struct {
 	last    time.Time
 	elapsed time.Duration
+	most    time.Duration // that counts at once: the window, after which all is forgotten
 }
 
 // read takes a reading of the clock and returns the time that passed.
 func (c *clock) read(now time.Time) time.Duration {
 	if d := now.Sub(c.last); d > 0 {
-		c.elapsed += d
+		c.elapsed += min(d, c.most)
 	}
 	c.last = now
 	return c.elapsed

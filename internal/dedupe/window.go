@@ -57,7 +57,7 @@ func New(o Options) *Window {
 	window := min(max(o.Window, tick), maxWindow)
 	w := &Window{now: o.Now, inFlight: make(map[[16]byte]holder), seen: newSet(min(max(o.MaxIDs, 1), 1<<30), window)}
 	// What is read back is up to a window old, and no stamp is before the first.
-	w.clock = clock{last: o.Now(), elapsed: window}
+	w.clock = clock{last: o.Now(), elapsed: window, most: window}
 	return w
 }
 
