@@ -122,7 +122,7 @@ func (r *run) explain(w io.Writer) {
 		}
 		fmt.Fprintf(w, "\n%s, seed %d: %s\n", res.Phase, r.opt.seed, strings.Join(res.Breaches, "; "))
 		told := make(map[uint32]bool)
-		for _, o := range res.offences {
+		for _, o := range res.worst() {
 			fmt.Fprintf(w, "  event %d of request %d: %s\n", o.serial, o.request, o.what)
 			if told[o.request] {
 				continue

@@ -150,6 +150,17 @@ func (c *cluster) thaw() error {
 	return errors.Join(errs...)
 }
 
+// heal thaws and starts every node, after a phase that may have ended halfway.
+func (c *cluster) heal(ctx context.Context) error {
+	err := c.thaw()
+	for i := range c.nodes {
+		if !c.alive(i) {
+			err = errors.Join(err, c.startNode(ctx, i))
+		}
+	}
+	return err
+}
+
 // topics returns the topics whose names begin with prefix and a dot.
 func (c *cluster) topics(ctx context.Context, prefix string) ([]kafka.Topic, error) {
 	res, err := c.admin.Metadata(ctx, &kafka.MetadataRequest{Addr: c.admin.Addr})

@@ -172,6 +172,8 @@ func TestDuplicatesByTheirCause(t *testing.T) {
 		"in flight at a kill":        {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 ", nil},
 		"killed at another time":     {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 150 bridge-kill 0 ", []string{"only 0 events were in flight"}},
 		"in the spool at a kill":     {func(w *world) { w.answered(0, 10, 200) }, "F 150 bridge-kill 1 ", nil},
+		"refused by a full spool":    {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 15 spool-full 0 ", nil},
+		"not refused by a full one":  {func(w *world) { w.answered(20, 10, 200) }, "F 15 spool-full 0 ", []string{"1 duplicates, though"}},
 		"refused, and another in flight": {
 			func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 150 bridge-kill 1 ", []string{"no kill explains"},
 		},

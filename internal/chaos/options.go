@@ -80,6 +80,9 @@ func (o *options) check(rest []string) error {
 	if o.nodes == 0 {
 		o.nodes = known.nodes
 	}
+	if unknown := o.unknownPhase(); unknown != "" {
+		return fmt.Errorf("chaos: -phases: %s has no phase %q", o.profile, unknown)
+	}
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("chaos: unexpected argument %q", rest[0])
@@ -93,6 +96,16 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("chaos: -output: %q is none of text, markdown, json", o.output)
 	}
 	return nil
+}
+
+// unknownPhase returns the first name of -phases that the profile does not have.
+func (o *options) unknownPhase() string {
+	for _, name := range o.phases {
+		if o.profile != soak && len(plan(o.profile, o.seed, []string{name})) == 0 {
+			return name
+		}
+	}
+	return ""
 }
 
 // port is the port of the first node of the given cluster.

@@ -92,11 +92,11 @@ func (a *author) blank(n int) *request {
 // type, now and then an item that cannot become an event.
 func (a *author) kind() int {
 	switch n := a.random.IntN(100); {
-	case n < 70:
+	case n < 72:
 		return 0
-	case n < 90:
+	case n < 94:
 		return 1
-	case n < 97:
+	case n < 99:
 		return 2
 	}
 	return 3

@@ -75,6 +75,7 @@ func (r *run) disk(ctx context.Context, s *stage) error {
 	for s.load.refused.Load()-refused < 100 && time.Since(begun) < 2*time.Minute && pause(ctx, pollEvery) {
 	}
 	full := time.Since(begun)
+	r.journal.fault(time.Now(), faultSpoolFull, 0, "")
 	pause(ctx, s.tail) // and stay full for a while
 	spooled := s.load.events.Load() - before
 	refused = s.load.refused.Load() - refused

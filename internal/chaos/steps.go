@@ -143,9 +143,9 @@ func (r *run) badReload(ctx context.Context, s *stage) error {
 // reload writes a configuration, signals, and waits until the receiver has
 // counted a reload with the result that is wanted.
 func (r *run) reload(ctx context.Context, s *stage, config string, good bool) error {
-	label := `result="ok"`
+	label := `result="done"`
 	if !good {
-		label = `result="failed"`
+		label = `result="refused"`
 	}
 	before, err := s.receiver.scrape(ctx)
 	if err != nil {

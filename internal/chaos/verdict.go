@@ -41,7 +41,7 @@ type verdict struct {
 	OutageLater answers       `json:"outage_later"` // after that
 	Stall       time.Duration `json:"stall"`        // the longest time this program was not scheduled
 
-	offences []offence
+	offences map[string][]offence // the first of each kind, to look into
 }
 
 // answers are some answers' times.
@@ -53,6 +53,17 @@ type answers struct {
 // outageFirst is how long a receiver may need to notice that Kafka is away.
 const outageFirst = 5 * time.Second
 
+// Kinds of offences.
+const (
+	kindLost        = "lost"
+	kindAltered     = "altered"
+	kindOrder       = "order"
+	kindLate        = "late"
+	kindStuck       = "stuck"
+	kindResent      = "resent"
+	kindRedelivered = "redelivered"
+)
+
 // maxOffences bounds what is shown of each kind of breach.
 const maxOffences = 5
 
@@ -60,7 +71,7 @@ const maxOffences = 5
 func (l *ledger) verdictOf(index int, slack time.Duration) verdict {
 	t := l.phases[index]
 	v := verdict{Phase: t.name, Faults: t.faults, Statuses: t.statuses, Altered: len(t.altered), Order: len(t.disorder)}
-	v.offences = append(first(t.altered), first(t.disorder)...)
+	v.offences = map[string][]offence{kindAltered: first(t.altered), kindOrder: first(t.disorder)}
 	v.InFlight = l.markInTrouble(t)
 	for id := range l.requests {
 		if r := &l.requests[id]; r.made && int(r.phase) == index {
@@ -107,11 +118,11 @@ func (l *ledger) count(v *verdict, id uint32, r *requestState) {
 		v.GivenUp += n
 	default:
 		v.Stuck += n
-		v.note(offence{r.first, id, "was never accepted"})
+		v.note(kindStuck, offence{r.first, id, "was never accepted"})
 	}
 	if r.accepted && r.raws == 0 {
 		v.RawLost++
-		v.note(offence{r.first, id, "was accepted, and its raw copy is not there"})
+		v.note(kindLost, offence{r.first, id, "was accepted, and its raw copy is not there"})
 	}
 	for serial := r.first; serial < r.first+uint32(n); serial++ {
 		l.countEvent(v, serial, id, r)
@@ -124,7 +135,7 @@ func (l *ledger) countEvent(v *verdict, serial, id uint32, r *requestState) {
 	switch {
 	case r.accepted && e.seen == 0:
 		v.Lost++
-		v.note(offence{serial, id, "LOST: accepted, and nowhere"})
+		v.note(kindLost, offence{serial, id, "LOST: accepted, and nowhere"})
 	case r.accepted:
 		v.Present++
 	}
@@ -138,18 +149,33 @@ func (l *ledger) countEvent(v *verdict, serial, id uint32, r *requestState) {
 		v.ByKill += more
 	case r.refused || r.unanswered:
 		v.ByRetry += more
-		v.note(offence{serial, id, fmt.Sprintf("%d copies after it was sent again, the first at %s", e.seen, l.show(e.first))})
+		v.note(kindResent, offence{serial, id, fmt.Sprintf("%d copies after it was sent again, the first at %s", e.seen, l.show(e.first))})
 	default:
 		v.Redelivered += more
-		v.note(offence{serial, id, fmt.Sprintf("%d copies of what was accepted at once, the first at %s", e.seen, l.show(e.first))})
+		v.note(kindRedelivered, offence{serial, id, fmt.Sprintf("%d copies of what was accepted at once, the first at %s", e.seen, l.show(e.first))})
 	}
 }
 
 // note keeps an offence to show; the first few are enough.
-func (v *verdict) note(o offence) {
-	if len(v.offences) < 4*maxOffences {
-		v.offences = append(v.offences, o)
+func (v *verdict) note(kind string, o offence) {
+	if len(v.offences[kind]) < maxOffences {
+		v.offences[kind] = append(v.offences[kind], o)
 	}
+}
+
+// worst returns the offences that breach something.
+func (v *verdict) worst() []offence {
+	var found []offence
+	for _, kind := range []string{kindLost, kindAltered, kindOrder, kindLate, kindStuck} {
+		found = append(found, v.offences[kind]...)
+	}
+	if v.Faults[faultBridgeKill] == 0 && v.Duplicates > v.excused() || v.Duplicates > v.InFlight {
+		found = append(found, v.offences[kindRedelivered]...)
+	}
+	if v.Faults[faultSpoolFull] == 0 {
+		found = append(found, v.offences[kindResent]...)
+	}
+	return found
 }
 
 // judgeAnswers looks at the times of the answers.
@@ -175,7 +201,7 @@ func (l *ledger) judgeAnswers(v *verdict, t *tally, slack time.Duration) {
 		v.Stall = max(v.Stall, time.Duration(stalled)*time.Microsecond)
 		if a.to-a.from-stalled > answerLimit+slack.Microseconds() {
 			v.LateReal++
-			v.note(offence{request: a.request, what: fmt.Sprintf("answered %d after %.2f s", a.status, float64(a.to-a.from)/1e6)})
+			v.note(kindLate, offence{request: a.request, what: fmt.Sprintf("answered %d after %.2f s", a.status, float64(a.to-a.from)/1e6)})
 		}
 	}
 }
@@ -216,6 +242,14 @@ func quantile(sorted []uint32, q float64) time.Duration {
 	return time.Duration(sorted[i]) * time.Microsecond
 }
 
+// excused counts the duplicates that a full spool explains.
+func (v *verdict) excused() int {
+	if v.Faults[faultSpoolFull] == 0 {
+		return 0
+	}
+	return v.ByRetry
+}
+
 // breaches says in words what is wrong with a phase; none is success.
 func (v *verdict) breaches() []string {
 	var found []string
@@ -231,7 +265,7 @@ func (v *verdict) breaches() []string {
 	wrong(v.LateReal, "answers came too late (I6)")
 	wrong(v.Stuck, "events were never accepted, although all was well in the end")
 	if v.Faults[faultBridgeKill] == 0 {
-		wrong(v.Duplicates, "duplicates, though the receiver was never killed (I3)")
+		wrong(v.Duplicates-v.excused(), "duplicates, though the receiver was never killed (I3)")
 	} else if v.Duplicates > v.InFlight {
 		found = append(found, fmt.Sprintf("%d duplicates, and only %d events were in flight at the kills (I3)", v.Duplicates, v.InFlight))
 	} else {
