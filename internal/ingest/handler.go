@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ func (s *Server) handle(c echo.Context) error {
 func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (result Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("ingest: panic: %v", p)
+			err = fmt.Errorf("ingest: panic: %s", panicText(p))
 			s.opt.Log.Error("panic while handling a webhook", zap.String("source", src.Name), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
@@ -125,6 +126,15 @@ func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (r
 	req.Body = b.bytes
 	src.Metrics.Body(len(req.Body))
 	return s.prove(c.Request().Context(), src, req)
+}
+
+// panicText names a panic. Only the runtime's own errors are said in full: any
+// other value may hold text of the payload.
+func panicText(cause any) string {
+	if err, ok := cause.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a %T", cause)
 }
 
 // prove verifies the complete request and hands it to the pipeline. The
