@@ -72,15 +72,20 @@ func (c *cli) audit(ctx context.Context, f auditFlags) error {
 		return fmt.Errorf("audit: %w", err)
 	}
 	defer client.Close()
-	reader := &auditReader{store: client, now: c.now(), note: c.note}
-	if err := reader.plan(ctx, cfg.Kafka.Topics, &o); err != nil {
+	a := audit.New(o)
+	spooled, err := auditSpool(a, cfg) // first: what leaves the spool meanwhile is in the topics then
+	if err != nil {
 		return err
 	}
-	a := audit.New(o)
+	reader := &auditReader{store: client, now: c.now(), note: c.note}
+	if err := reader.plan(ctx, cfg.Kafka.Topics, o.From); err != nil {
+		return err
+	}
+	a.Kept(reader.rawKept, reader.typedKept)
 	if err := reader.run(ctx, a, c.recordsBar(reader.records)); err != nil {
 		return err
 	}
-	return c.printAudit(a.Report())
+	return c.printAudit(&auditOutcome{a.Report(), spooled})
 }
 
 // options reads the window.

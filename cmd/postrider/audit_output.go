@@ -13,10 +13,18 @@ import (
 // mostListed is how many findings of a kind a person is shown.
 const mostListed = 20
 
+// auditOutcome is what an audit found, and what the local spool holds.
+type auditOutcome struct {
+	*audit.Report
+
+	Spool *auditSpooled `json:"spool,omitempty"`
+}
+
 // printAudit prints what was found. The error says what is missing.
-func (c *cli) printAudit(r *audit.Report) error {
+func (c *cli) printAudit(o *auditOutcome) error {
+	r := o.Report
 	if c.json() {
-		if err := json.NewEncoder(c.out).Encode(r); err != nil {
+		if err := json.NewEncoder(c.out).Encode(o); err != nil {
 			return err //nolint:wrapcheck // standard output
 		}
 		return auditVerdict(r)
@@ -27,7 +35,7 @@ func (c *cli) printAudit(r *audit.Report) error {
 	if err := c.auditFindings(r); err != nil {
 		return err
 	}
-	c.auditNotes(r)
+	c.auditNotes(o)
 	return auditVerdict(r)
 }
 
@@ -123,8 +131,12 @@ func (c *cli) findingPaint(f *audit.Finding) paint {
 }
 
 // auditNotes says what the table does not.
-func (c *cli) auditNotes(r *audit.Report) {
+func (c *cli) auditNotes(o *auditOutcome) {
+	r := o.Report
 	fmt.Fprintln(c.out)
+	if spooled := o.Spool.note(); spooled != "" {
+		fmt.Fprintln(c.out, spooled)
+	}
 	say := func(n int, noun, what string) {
 		if n > 0 {
 			fmt.Fprintf(c.out, "%s %s\n", plural(n, noun), what)

@@ -28,6 +28,8 @@ type auditReader struct {
 
 	spans   []auditSpan
 	records int64 // at most, in all spans
+	// Since when the raw topic, and each of the others, holds all records.
+	rawKept, typedKept time.Time
 }
 
 // auditSpan is a part of a partition, and what kind of topic it belongs to.
@@ -37,11 +39,11 @@ type auditSpan struct {
 	kind audit.Kind
 }
 
-// plan decides what to read and completes the options. The raw topic's end is
-// fixed first: what a request publishes after its raw record is then below the
-// others' ends.
-func (r *auditReader) plan(ctx context.Context, t config.Topics, o *audit.Options) error {
-	there, err := r.add(ctx, t.Raw(), audit.Raw, o.From, &o.RawKept)
+// plan decides what to read, of what was received from a time on. The raw topic's
+// end is fixed first: what a request publishes after its raw record is then below
+// the others' ends.
+func (r *auditReader) plan(ctx context.Context, t config.Topics, from time.Time) error {
+	there, err := r.add(ctx, t.Raw(), audit.Raw, from, &r.rawKept)
 	if err != nil {
 		return err
 	}
@@ -49,11 +51,11 @@ func (r *auditReader) plan(ctx context.Context, t config.Topics, o *audit.Option
 		return fmt.Errorf("audit: without %s nothing can be checked", t.Raw())
 	}
 	for _, topic := range typedTopics(t) {
-		if _, err := r.add(ctx, topic, audit.Typed, o.From, &o.TypedKept); err != nil {
+		if _, err := r.add(ctx, topic, audit.Typed, from, &r.typedKept); err != nil {
 			return err
 		}
 	}
-	_, err = r.add(ctx, t.Deadletter(), audit.DeadLetter, o.From, &o.TypedKept)
+	_, err = r.add(ctx, t.Deadletter(), audit.DeadLetter, from, &r.typedKept)
 	return err
 }
 

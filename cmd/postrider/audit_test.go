@@ -80,16 +80,15 @@ func TestAuditKnowsWhatWasDeleted(t *testing.T) {
 		cluster := logs{topics.Raw(): {c.first, c.records, c.report}, topics.Deadletter(): {}}
 		notes := 0
 		r := &auditReader{store: cluster, now: now, note: func(string, ...any) { notes++ }}
-		o := audit.Options{From: time.UnixMilli(600_000)}
-		if err := r.plan(t.Context(), topics, &o); err != nil {
+		if err := r.plan(t.Context(), topics, time.UnixMilli(600_000)); err != nil {
 			t.Fatal(err)
 		}
 		var want time.Time
 		if c.want != 0 {
 			want = time.UnixMilli(c.want)
 		}
-		if !o.RawKept.Equal(want) || !o.TypedKept.IsZero() {
-			t.Errorf("%s: kept since %v and %v, want %v", name, o.RawKept, o.TypedKept, want)
+		if !r.rawKept.Equal(want) || !r.typedKept.IsZero() {
+			t.Errorf("%s: kept since %v and %v, want %v", name, r.rawKept, r.typedKept, want)
 		}
 		if c.records != nil && (r.records != 2 || r.spans[0].from != c.first+1) {
 			t.Errorf("%s: %d records are read: %+v", name, r.records, r.spans)
@@ -99,7 +98,7 @@ func TestAuditKnowsWhatWasDeleted(t *testing.T) {
 		}
 	}
 	r := &auditReader{store: logs{}, note: func(string, ...any) {}}
-	if err := r.plan(t.Context(), config.Default().Kafka.Topics, &audit.Options{}); err == nil || !strings.Contains(err.Error(), "email.raw") {
+	if err := r.plan(t.Context(), config.Default().Kafka.Topics, time.Time{}); err == nil || !strings.Contains(err.Error(), "email.raw") {
 		t.Errorf("without a raw topic: %v", err)
 	}
 }
@@ -239,7 +238,7 @@ func TestAuditListsAreBounded(t *testing.T) {
 	for range mostListed + 3 {
 		r.Findings = append(r.Findings, audit.Finding{Kind: audit.Duplicate, Place: "email.sent[0]@1"})
 	}
-	if err := c.printAudit(r); err != nil {
+	if err := c.printAudit(&auditOutcome{Report: r}); err != nil {
 		t.Error(err)
 	}
 	if n := strings.Count(out.String(), "email.sent[0]@1"); n != mostListed || !strings.Contains(out.String(), "and 8 more: duplicate") {

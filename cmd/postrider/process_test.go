@@ -132,6 +132,7 @@ func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
 		"PATH", "HOME", "POSTRIDER_SERVER_LISTEN", "POSTRIDER_ADMIN_LISTEN", "POSTRIDER_KAFKA_EMBEDDED_LISTEN",
+		"POSTRIDER_KAFKA_BROKERS", "POSTRIDER_KAFKA_PUBLISH_BUDGET", "POSTRIDER_KAFKA_TOPICS_MAX_MESSAGE_BYTES",
 		"POSTRIDER_KAFKA_TOPICS_PREFIX", "POSTRIDER_LOG_LEVEL", "JETEMAIL_SECRET",
 	} {
 		if value := ts.Getenv(name); value != "" {

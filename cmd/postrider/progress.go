@@ -27,6 +27,13 @@ func (p progress) step() {
 	}
 }
 
+// at is so many records from the beginning.
+func (p progress) at(records int64) {
+	if p.bar != nil {
+		_ = p.bar.Set64(records)
+	}
+}
+
 // end takes the bar away.
 func (p progress) end() {
 	if p.bar != nil {

@@ -126,7 +126,7 @@ var table = []row{
 		folder: "cmd/postrider",
 		own: []string{
 			"internal/app", "internal/audit", "internal/broker", "internal/config", "internal/doctor", "internal/normalize", "internal/provider",
-			"internal/provider/all", "internal/quarantine", "internal/sender", "pkg/event", "pkg/webhook", "schemas",
+			"internal/provider/all", "internal/quarantine", "internal/sender", "internal/spool", "pkg/event", "pkg/webhook", "schemas",
 		},
 		others: []string{cobra, "github.com/hashicorp/go-retryablehttp", "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},

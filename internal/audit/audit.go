@@ -60,10 +60,6 @@ type Options struct {
 	// Settled is the time up to which requests must have ended when the topics'
 	// ends were fixed. What is lacking of later ones is in progress, not missing.
 	Settled time.Time
-	// RawKept and TypedKept say since when the raw topic, and every typed and
-	// dead-letter topic, holds all records; of an earlier time some may have been
-	// deleted by retention, and nothing can be said about what is not there.
-	RawKept, TypedKept time.Time
 	// Repeating names the sources that publish repeats, marked or not. A request of
 	// theirs may hold the same event several times, each of which counts. In
 	// requests of other sources a second copy stands for no other event: it was
@@ -79,8 +75,11 @@ const defaultMaxFindings = 1000
 
 // Audit gathers records. It is not safe for concurrent use.
 type Audit struct {
-	opt     Options
-	ledger  ledger
+	opt    Options
+	ledger ledger
+	// Since when topics hold all records; see Kept.
+	rawKept, typedKept time.Time
+
 	sources []Source
 	index   map[string]uint32 // of sources
 	report  Report
@@ -97,6 +96,11 @@ func New(o Options) *Audit {
 		report: Report{From: o.From, To: o.To, Findings: []Finding{}, Omitted: map[string]int{}},
 	}
 }
+
+// Kept says since when the raw topic, and every typed and dead-letter topic, holds
+// all records. Of an earlier time some may have been deleted by retention: nothing
+// can be said about what is not there.
+func (a *Audit) Kept(raw, typed time.Time) { a.rawKept, a.typedKept = raw, typed }
 
 // Add takes one record. One that is in a topic and in a spool may be given from
 // both, in any order.

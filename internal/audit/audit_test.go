@@ -228,8 +228,6 @@ func TestExplanations(t *testing.T) {
 	again := retry.records()
 	late := day
 	late.To, late.Settled = noon.Add(time.Second), noon.Add(-time.Second)
-	old := day
-	old.TypedKept, old.RawKept = noon.Add(time.Second), noon.Add(time.Second)
 	uncounted := part[0]
 	uncounted.Headers = uncounted.Headers[:3]
 	for name, c := range map[string]struct {
@@ -245,8 +243,6 @@ func TestExplanations(t *testing.T) {
 		"all of it is in the spool":                {day, []audit.Record{spooled(all[0]), spooled(all[1]), spooled(all[2]), spooled(all[3]), spooled(all[4])}, audit.Source{Spooled: 1}},
 		"received when the audit began":            {late, part, audit.Source{InProgress: 1}},
 		"received then, the raw record is missing": {late, all[1:], audit.Source{InProgress: 1}},
-		"retention took events":                    {old, part, audit.Source{Uncheckable: 1}},
-		"retention took the raw record":            {old, all[1:], audit.Source{Uncheckable: 1}},
 		"a version that did not count":             {day, and([]audit.Record{uncounted}, part[1:]...), audit.Source{Uncheckable: 1}},
 	} {
 		got := run(t, c.opt, c.records...)
@@ -260,6 +256,33 @@ func TestExplanations(t *testing.T) {
 		}
 		if total != c.want {
 			t.Errorf("%s: %+v, want %+v", name, total, c.want)
+		}
+	}
+}
+
+// TestRetention: what may have been deleted is not missing.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	all := batch(1).records()
+	before, after := noon, noon.Add(time.Millisecond)
+	for name, c := range map[string]struct {
+		records      []audit.Record
+		raw, typed   time.Time
+		missing, old int
+	}{
+		"events may be deleted":                {without(all, 2), before, after, 0, 1},
+		"only raw records of that time may be": {without(all, 2), after, before, 1, 0},
+		"the raw record may be deleted":        {all[1:], after, before, 0, 1},
+		"only events of that time may be":      {all[1:], before, after, 1, 0},
+		"all may be deleted, and none is":      {all, after, after, 0, 0},
+	} {
+		a := audit.New(day)
+		a.Kept(c.raw, c.typed)
+		for i := range c.records {
+			a.Add(&c.records[i])
+		}
+		if got := a.Report(); got.Missing() != c.missing || got.Total.Uncheckable != c.old {
+			t.Errorf("%s: %d missing, %d not checkable, want %d and %d", name, got.Missing(), got.Total.Uncheckable, c.missing, c.old)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (a *Audit) judgePart(q *request, row *Source) {
 	switch {
 	case q.state.has(twinWhole):
 		row.Explained++
-	case q.received < a.opt.TypedKept.UnixMilli():
+	case q.received < a.typedKept.UnixMilli():
 		row.Uncheckable++
 	case q.received >= a.opt.Settled.UnixMilli():
 		row.InProgress++
@@ -94,7 +94,7 @@ func (a *Audit) judgeOrphan(q *request, row *Source) {
 	switch {
 	case q.covered == q.items+q.spooled:
 		row.Explained++
-	case q.received < a.opt.RawKept.UnixMilli():
+	case q.received < a.rawKept.UnixMilli():
 		row.Uncheckable++
 	case q.received >= a.opt.Settled.UnixMilli():
 		row.InProgress++
