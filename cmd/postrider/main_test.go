@@ -54,6 +54,8 @@ func runTests(m *testing.M) int {
 //	secrets FILE...       check that no generated secret is in the files
 //	private FILE          check that only its owner may read the file
 //	hold ADDRESS          take a port
+//	hangup PATTERN [NAME] SIGHUP, and wait until NAME.err says something more
+//	                      that matches
 //
 // and the variables $SERVER, $ADMIN and $KAFKA, three free addresses.
 func TestScripts(t *testing.T) {
@@ -73,6 +75,7 @@ func TestScripts(t *testing.T) {
 			"secrets": cmdSecrets,
 			"private": cmdPrivate,
 			"hold":    cmdHold,
+			"hangup":  cmdHangup,
 		},
 	})
 }
