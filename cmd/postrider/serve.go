@@ -44,6 +44,7 @@ func (c *cli) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	outliveReaders()
 	app.TuneCollector(c.getenv)
 	log, level, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
 	if err != nil {

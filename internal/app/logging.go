@@ -26,8 +26,21 @@ func NewLogger(c config.Log, w io.Writer, terminal bool) (*zap.Logger, *zap.Atom
 	if err != nil {
 		return nil, nil, fmt.Errorf("app: log.level: %w", err)
 	}
-	core := zapcore.NewCore(encoder(c.Format, terminal), zapcore.AddSync(w), level)
+	enc := encoder(c.Format, terminal)
+	core := zapcore.NewCore(enc, &logSink{w: w, notice: droppedNotice(enc)}, level)
 	return zap.New(zapcore.NewSamplerWithOptions(core, time.Second, sampleFirst, sampleThereafter)), &level, nil
+}
+
+// droppedNotice makes the line that tells of lines nobody took, in their form.
+func droppedNotice(enc zapcore.Encoder) func(int) []byte {
+	return func(dropped int) []byte {
+		entry := zapcore.Entry{Level: zapcore.WarnLevel, Time: time.Now(), Message: "log lines were dropped: nobody read them in time"}
+		line, err := enc.Clone().EncodeEntry(entry, []zapcore.Field{zap.String("reason_code", "log_dropped"), zap.Int("lines", dropped)})
+		if err != nil {
+			return nil
+		}
+		return line.Bytes()
+	}
 }
 
 // encoder picks the form; auto means console on a terminal and JSON elsewhere.
