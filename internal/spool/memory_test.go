@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"maps"
@@ -263,4 +264,9 @@ func (m *memory) copyOf() *memory {
 	}
 	after.durable = maps.Clone(after.names)
 	return after
+}
+
+// headerSum is the checksum of a segment's header.
+func headerSum(data []byte) uint32 {
+	return crc32.Checksum(data[:36], crc32.MakeTable(crc32.Castagnoli))
 }

@@ -75,7 +75,7 @@ func (s *Spool) recover() error {
 	s.next = max(r.next, 1)
 	s.report = r.report()
 	s.keepDamaged()
-	s.cutTail(&r)
+	s.settleFiles(&r)
 	for _, seg := range r.segments {
 		s.addSegment(seg)
 	}
@@ -100,17 +100,19 @@ func (s *Spool) readSegment(r *recovery, seg *segmentFile) error {
 	return r.read(seg, data)
 }
 
-// cutTail takes what is no whole frame off the end of the log, so that the next
-// recovery does not find it in the middle.
-func (s *Spool) cutTail(r *recovery) {
+// settleFiles takes what is no whole frame off the end of the log, so that the
+// next recovery does not find it in the middle, and makes durable what the
+// process before wrote and did not sync: what was read now is to be there after
+// a loss of power, too.
+func (s *Spool) settleFiles(r *recovery) {
 	s.segments = nil
-	if len(r.segments) == 0 {
-		return
+	if n := len(r.segments); n > 0 {
+		r.segments[n-1].trim()
 	}
-	last := r.segments[len(r.segments)-1]
-	last.trim()
-	if err := last.f.Sync(); err != nil {
-		s.opts.Log.Warn("spool: the end of the log could not be cut off", zap.String("file", last.name), zap.Error(err))
+	for _, seg := range r.segments {
+		if err := seg.f.Sync(); err != nil {
+			s.opts.Log.Warn("spool: a segment of an earlier process cannot be synced", zap.String("file", seg.name), zap.Error(err))
+		}
 	}
 }
 

@@ -208,7 +208,7 @@ func (s *Spool) Close() error {
 // finish is the end of the committer: the last notes are written and synced.
 func (s *Spool) finish() {
 	s.flush()
-	s.syncNotes()
+	s.check()
 	s.removeSettled()
 	s.writing.Lock()
 	defer s.writing.Unlock()

@@ -82,6 +82,10 @@ func (s *Spool) room(n int64) error {
 
 // makeRoom is room after removing what is not needed any more.
 func (s *Spool) makeRoom(n int64) error {
+	if s.room(n) == nil {
+		return nil
+	}
+	s.removeSettled()
 	err := s.room(n)
 	if err == nil {
 		return nil
