@@ -18,8 +18,9 @@ type claims struct {
 	claimed []dedupe.Event
 	known   bool // the request's nonce is known with another body, which its signature covers
 
-	failed    []bool // items of which a record is not safe; nil while there are none
-	rawFailed bool
+	failed  []bool // items of which a record is known not to be safe; nil while there are none
+	rawSafe bool
+	whole   bool // all of the batch is safe
 
 	conflicts, marked int // events that are published as such
 
@@ -147,7 +148,9 @@ func (b *batch) safe(sent []entry, spooled []bool, errs []error) {
 			}
 		case kindDeadLetter:
 			b.fates[e.item] = metrics.DeadLettered
-		case kindRaw, kindCopy:
+		case kindRaw:
+			b.rawSafe = true
+		case kindCopy:
 		}
 	}
 }
@@ -158,46 +161,40 @@ func (b *batch) fail(sent []entry, errs []error) {
 		b.failed = make([]bool, b.items())
 	}
 	for i := range sent {
-		switch e := &sent[i]; {
-		case errs != nil && errs[i] == nil:
-		case e.kind == kindRaw:
-			b.rawFailed = b.rawFailed || errs == nil || !refusedForItself(errs[i])
-		default:
-			b.failed[e.item] = true
+		if item := sent[i].item; item != noItem && (errs == nil || errs[i] != nil) {
+			b.failed[item] = true
 		}
 	}
 }
 
 // commit remembers all of the batch.
 func (b *batch) commit() {
+	b.whole = true
 	if b.claim != nil {
 		b.claim.Commit()
 	}
 }
 
-// commitSafe remembers, of a batch that failed, the items that are safe all the
-// same, with every record of theirs and the request itself: when it comes again
-// only the others are published. Everything else is unpublished.
-func (b *batch) commitSafe() {
-	keep := func(i int) bool {
-		return i < len(b.fates) && !b.rawFailed && !b.failed[i] && b.fates[i] != metrics.Unpublished
+// release lets others have what the batch still holds, after a failure or a
+// panic. Items that are safe all the same, with every record of theirs and the
+// request itself, are remembered: when it comes again only the others are
+// published. Everything else is unpublished.
+func (b *batch) release() {
+	if b.whole {
+		return
 	}
-	if b.looked() {
-		b.claim.CommitOnly(keep)
-	} else {
-		keep = func(int) bool { return false }
+	if b.claim != nil {
+		b.claim.CommitOnly(b.safeItem)
 	}
 	for i := range b.fates {
-		if b.fates[i] != metrics.Duplicate && !keep(i) {
+		if b.fates[i] != metrics.Duplicate && !b.safeItem(i) {
 			b.fates[i] = metrics.Unpublished
 		}
 	}
 }
 
-// release lets others have what the batch holds, if it holds it still: after a
-// failure, or a panic.
-func (b *batch) release() {
-	if b.claim != nil {
-		b.claim.Abort()
-	}
+// safeItem reports that a claimed item of a batch that failed is safe.
+func (b *batch) safeItem(i int) bool {
+	return b.looked() && i < len(b.fates) && (b.rawSafe || b.rawOmitted) &&
+		(b.failed == nil || !b.failed[i]) && b.fates[i] != metrics.Unpublished
 }

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/metrics"
@@ -174,4 +176,202 @@ func TestOtherContentUnderAKnownIDIsPublishedOnce(t *testing.T) {
 	if got := gathered(t, l.m, "postrider_events_conflicting_total", "source=jet"); got != 2 {
 		t.Errorf("%v conflicts counted, want 2", got)
 	}
+}
+
+// An id is known only once its event is safe: the retry of a request that failed
+// is published.
+func TestFailedRequestIsForgotten(t *testing.T) {
+	l := newLine(t, nil)
+	l.pub.fail = func(broker.Record) error { return broker.ErrDeadline }
+	if r, err := l.accept(jetEvent("a"), `{}`); err == nil || r != ingest.ResultUnpublished {
+		t.Fatalf("got %q, %v; want it unpublished", r, err)
+	}
+	l.pub.fail = nil
+	l.want(ingest.ResultPublished, jetEvent("a"), `{}`)
+	l.want(ingest.ResultDuplicate, jetEvent("a"), `{}`)
+	l.wantPublished("a")
+	if got := gathered(t, l.m, "postrider_events_total", "result=unpublished"); got != 2 {
+		t.Errorf("%v items unpublished, want 2", got)
+	}
+}
+
+// twins sends the same request twice at once, lets the first end with err, and
+// returns the second's result.
+func twins(t *testing.T, err error) (l *line, second ingest.Result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l = newLine(t, nil)
+		l.pub.entered, l.pub.release = make(chan struct{}, 2), make(chan struct{})
+		first := true
+		l.pub.fail = func(broker.Record) error {
+			if first {
+				return err
+			}
+			return nil
+		}
+		results := make(chan ingest.Result, 2)
+		send := func() {
+			r, _ := l.accept(jetEvent("a"))
+			results <- r
+		}
+		go send()
+		<-l.pub.entered
+		go send()
+		synctest.Wait()
+		if n := len(l.pub.entered); n != 0 {
+			t.Errorf("the second of two like requests did not wait")
+		}
+		l.pub.release <- struct{}{}
+		<-results
+		first = false
+		close(l.pub.release)
+		second = <-results
+	})
+	l.t = t // the bubble's is over
+	return l, second
+}
+
+func TestTwinOfAnAcceptedRequestIsARepeat(t *testing.T) {
+	l, second := twins(t, nil)
+	if second != ingest.ResultDuplicate {
+		t.Errorf("the second is %q", second)
+	}
+	l.wantPublished("a")
+}
+
+func TestTwinOfAFailedRequestGoesOn(t *testing.T) {
+	l, second := twins(t, broker.ErrDeadline)
+	if second != ingest.ResultPublished {
+		t.Errorf("the second is %q", second)
+	}
+	l.wantPublished("a")
+}
+
+// Whoever panics holds nothing any more, and is accounted for.
+func TestPanicReleasesWhatItHeld(t *testing.T) {
+	l := newLine(t, nil)
+	l.pub.fail = func(broker.Record) error { panic("broken") }
+	func() {
+		defer func() { _ = recover() }()
+		_, err := l.accept(jetEvent("a"))
+		t.Errorf("no panic, but %v", err)
+	}()
+	l.balance(0)
+	l.pub.fail = nil
+	l.want(ingest.ResultPublished, jetEvent("a"))
+}
+
+func TestMarkPublishesRepeats(t *testing.T) {
+	l := newLine(t, nil)
+	l.src.Dedupe = dedupe.Mark
+	l.want(ingest.ResultPublished, with("a", "one"), `{}`)
+	l.want(ingest.ResultPublished, with("a", "two"), with("a", "one"), `{}`)
+	l.want(ingest.ResultPublished, with("a", "two"))
+	l.wantPublished("a a! a+ a!+")
+	dead := l.pub.topic("deadletter")
+	if got := []string{header(dead[0], "duplicate"), header(dead[1], "duplicate")}; len(dead) != 2 || got[0] != "" || got[1] != "" {
+		t.Errorf("dead letters marked %q: the second stands in another place", got)
+	}
+	l.want(ingest.ResultPublished, with("a", "one"), `{}`)
+	if dead := l.pub.topic("deadletter"); len(dead) != 3 || header(dead[2], "duplicate") != "true" {
+		t.Errorf("%d dead letters, or the repeated one is not marked", len(dead))
+	}
+	if got := gathered(t, l.m, "postrider_events_marked_total"); got != 3 {
+		t.Errorf("%v marked, want 3", got)
+	}
+}
+
+func TestOffPublishesEverything(t *testing.T) {
+	l := newLine(t, nil)
+	l.src.Dedupe = dedupe.Off
+	for range 2 {
+		l.want(ingest.ResultPublished, with("a", "one"), with("a", "two"))
+	}
+	l.src.Dedupe = dedupe.Drop
+	l.want(ingest.ResultPublished, with("a", "one"))
+	l.wantPublished("a a a a a")
+}
+
+// What was sent again on purpose, later than the source's window, comes through.
+func TestOldRepeatComesThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t, nil)
+		l.src.DedupeWindow = time.Minute
+		l.want(ingest.ResultPublished, jetEvent("a"))
+		<-time.After(59 * time.Second)
+		l.want(ingest.ResultDuplicate, jetEvent("a"))
+		<-time.After(time.Second)
+		l.want(ingest.ResultPublished, jetEvent("a"))
+		l.want(ingest.ResultDuplicate, jetEvent("a"))
+	})
+}
+
+// Of a request of which a part failed, only that part is published again, unless
+// the request itself, or the event's copy, is not safe.
+func TestRetryAfterAPartFailed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fails string // the topic whose records fail, "outbound.delivered" only for b
+		want  string
+	}{
+		"an event":      {"outbound.delivered", "a b"},
+		"the raw copy":  {"raw", "a b a b"},
+		"the all topic": {"all", "a b a b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLine(t, func(o *ingest.PipelineOptions) { o.Topics.All = "all" })
+			l.pub.fail = func(r broker.Record) error {
+				if r.Topic == tt.fails && (r.Topic != "outbound.delivered" || strings.Contains(string(r.Value), `"b"`)) {
+					return broker.ErrDeadline
+				}
+				return nil
+			}
+			if _, err := l.accept(jetEvent("a"), jetEvent("b")); err == nil {
+				t.Fatal("accepted")
+			}
+			l.pub.fail = nil
+			l.want(ingest.ResultPublished, jetEvent("a"), jetEvent("b"))
+			l.want(ingest.ResultDuplicate, jetEvent("a"), jetEvent("b"))
+			l.wantPublished(tt.want)
+		})
+	}
+}
+
+// An event that the broker refuses is kept as a dead letter, once.
+func TestRefusedEventIsARepeatToo(t *testing.T) {
+	l := newLine(t, nil)
+	l.pub.fail = func(r broker.Record) error {
+		if r.Topic == "outbound.delivered" {
+			return broker.ErrTooLarge
+		}
+		return nil
+	}
+	l.want(ingest.ResultPublished, jetEvent("a"))
+	l.want(ingest.ResultDuplicate, jetEvent("a"))
+	if n := len(l.pub.topic("deadletter")); n != 1 {
+		t.Errorf("%d dead letters, want 1", n)
+	}
+}
+
+// The raw record says how many records its request became.
+func TestRawRecordCountsTheItems(t *testing.T) {
+	l := newLine(t, nil)
+	l.want(ingest.ResultPublished, jetEvent("a"))
+	l.want(ingest.ResultPublished, jetEvent("b"), `{}`, jetEvent("a"), `17`, `{"id":"x","type":"nobody-knows"}`)
+	raw := l.pub.topic("raw")[1]
+	if got := header(raw, "events") + " " + header(raw, "dead-letters") + " " + header(raw, "repeats"); got != "2 2 1" {
+		t.Errorf("events, dead letters and repeats are %s, want 2 2 1", got)
+	}
+	if n := len(l.pub.topic("outbound.unknown")); n != 1 {
+		t.Errorf("%d events of unknown type", n)
+	}
+}
+
+// header is the value of a record's header.
+func header(r broker.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
 }

@@ -94,7 +94,6 @@ func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, 
 	err = p.publish(ctx, b)
 	p.opt.Outcomes.Published(err)
 	if err != nil {
-		b.commitSafe()
 		return ResultUnpublished, err
 	}
 	b.commit()
