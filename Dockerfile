@@ -37,7 +37,8 @@ COPY --from=build --chown=65532:65532 --chmod=0700 /out/data /data
 ENV POSTRIDER_SERVER_LISTEN=0.0.0.0:8080 \
     POSTRIDER_ADMIN_LISTEN=127.0.0.1:8081 \
     POSTRIDER_KAFKA_EMBEDDED_DIR=/data/broker \
-    POSTRIDER_SPOOL_DIR=/data/spool
+    POSTRIDER_SPOOL_DIR=/data/spool \
+    POSTRIDER_QUARANTINE_DIR=/data/quarantine
 
 USER 65532:65532
 # ./config.yaml is read from here, by every command, when one is mounted.

@@ -21,7 +21,7 @@ func newDoctor(c *cli) *cobra.Command {
 		Short: "Examine the installation and say what to do",
 		Long: `Examine the installation: the configuration, whether the receiver runs, its
 ports, the brokers, the topics and their settings, each source's secrets and the
-address to paste into its provider's dashboard, the clock and the disk. Each line
+address to paste into its provider's dashboard, the clock, the disk and the spool. Each line
 is ok, note, warn or fail, with what to do about it. Nothing is changed; beside the
 brokers and the receiver only server.public_url is asked, once. Exit code 1 if
 something fails.

@@ -25,7 +25,7 @@ const requeueInterval = 2 * time.Second
 // spool that cannot be used ends the start, unless no source would use it: a 2xx
 // that may mean "it is on the disk" needs a disk.
 func (a *App) openSpool() error {
-	c, needed := a.cfg.Spool, usesSpool(a.cfg)
+	c, needed := a.cfg.Spool, UsesSpool(a.cfg)
 	if _, err := os.Stat(c.Dir); !needed && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -47,9 +47,9 @@ func (a *App) openSpool() error {
 	return nil
 }
 
-// usesSpool reports whether a source of the configuration uses the spool, as
+// UsesSpool reports whether a source of the configuration uses the spool, as
 // generated ones do.
-func usesSpool(cfg *config.Config) bool {
+func UsesSpool(cfg *config.Config) bool {
 	return len(cfg.Sources) == 0 || slices.ContainsFunc(cfg.Sources, func(s config.Source) bool { return s.Durability != modeBroker })
 }
 

@@ -59,8 +59,12 @@ func TestDeploymentConfigures(t *testing.T) {
 			if cfg.Server.Listen != tt.listen {
 				t.Errorf("server.listen = %q, want %q", cfg.Server.Listen, tt.listen)
 			}
-			if cfg.Kafka.Embedded.Dir == config.Default().Kafka.Embedded.Dir {
-				t.Error("kafka.embedded.dir is the default, want a folder that outlives the process")
+			for key, dir := range map[string]string{
+				"kafka.embedded.dir": cfg.Kafka.Embedded.Dir, "spool.dir": cfg.Spool.Dir, "quarantine.dir": cfg.Quarantine.Dir,
+			} {
+				if strings.HasPrefix(dir, "/etc/") {
+					t.Errorf("%s is %s, want a folder that can be written and outlives the process", key, dir)
+				}
 			}
 		})
 	}

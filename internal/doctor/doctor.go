@@ -59,7 +59,7 @@ type examination struct {
 func Run(ctx context.Context, o Options, report func(Check)) {
 	e := &examination{Options: o, report: report}
 	for _, examine := range []func(context.Context){
-		e.configuration, e.receiver, e.ports, e.kafka, e.sources, e.publicURL, e.clock, e.disk,
+		e.configuration, e.receiver, e.ports, e.kafka, e.sources, e.publicURL, e.clock, e.disk, e.spool,
 	} {
 		if ctx.Err() != nil {
 			return

@@ -28,7 +28,8 @@ func installation(t *testing.T, notAfter time.Time) *config.Config {
 	t.Helper()
 	cfg := config.Default()
 	cfg.Server.Listen, cfg.Admin.Listen, cfg.Kafka.Embedded.Listen = free(t), free(t), free(t)
-	cfg.Kafka.Embedded.Dir = filepath.Join(t.TempDir(), "data", "broker")
+	data := filepath.Join(t.TempDir(), "data")
+	cfg.Kafka.Embedded.Dir, cfg.Spool.Dir = filepath.Join(data, "broker"), filepath.Join(data, "spool")
 	cfg.SourcesGiven = true
 	cfg.Sources = []config.Source{
 		{Name: "shop", ID: "shop", Provider: "jetemail", Auth: config.Auth{Type: "jetemail", Secrets: []config.KeySecret{{ID: "a", Value: secret, NotAfter: notAfter}}}},
@@ -230,4 +231,20 @@ func TestNoSources(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	doctor.Run(ended, doctor.Options{Config: cfg, Now: now}, func(c doctor.Check) { t.Errorf("found %+v though the context has ended", c) })
+}
+
+func TestTheSpoolsFolderIsExamined(t *testing.T) {
+	cfg := installation(t, time.Time{})
+	cfg.Spool.MinFree, cfg.Spool.MaxBytes = 0, 1<<20
+	wants(t, examine(t, cfg, false), doctor.OK, "spool: "+cfg.Spool.Dir+" (made at the first start) can be written to and has room for spool.max_bytes (1 MiB)")
+	cfg.Spool.MaxBytes = 1 << 60
+	wants(t, examine(t, cfg, false), doctor.Warn, "less than spool.max_bytes")
+	cfg.Spool.MinFree = 1 << 60
+	wants(t, examine(t, cfg, false), doctor.Fail, "takes nothing")
+	cfg.Spool.Dir = "/proc/self/spool"
+	wants(t, examine(t, cfg, false), doctor.Fail, "cannot be written to: ")
+	for i := range cfg.Sources {
+		cfg.Sources[i].Durability = "broker"
+	}
+	wants(t, examine(t, cfg, false), doctor.Note, "spool: no source uses it")
 }
