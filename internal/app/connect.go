@@ -61,6 +61,7 @@ func (a *App) startPublisher(ctx context.Context) {
 		MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
 		Store: a.store(), StandIn: StandIn(k.Topics),
 	})
+	a.health.watchPublisher(a.publisher.Troubles)
 	// Until the cluster has told its topics' limits, those that we create them
 	// with count: a raw request must not be cut for want of an answer.
 	for _, topic := range []string{k.Topics.Raw(), k.Topics.Deadletter()} {

@@ -51,7 +51,8 @@ type health struct {
 	durability map[string]string  // by source, as configured
 	quarantine string             // why there is none; "" if there is, or is to be none
 	bursts     func() map[string]bool
-	seen       func() dedupe.State // of the window of accepted events; nil before there is one
+	troubles   func() map[string]error // of the publisher, by topic; nil before there is one
+	seen       func() dedupe.State     // of the window of accepted events; nil before there is one
 }
 
 // newHealth is the state before anything is known.

@@ -47,6 +47,7 @@ func (h *health) Status() admin.Status {
 	}
 	h.judgeKafka(v)
 	h.judgeSpool(v)
+	h.judgeTroubles(v)
 	h.judgeSeen(v)
 	h.judgeRefusals(v)
 	for _, o := range v.Outages {
@@ -121,6 +122,32 @@ func (h *health) judgeSpool(v *verdict) {
 	if s.Dead > 0 {
 		v.degraded(fmt.Sprintf("Kafka refuses %d records of the spool for good: look at them with `postrider spool ls`", s.Dead))
 	}
+}
+
+// mostTroubles is how many topics' troubles are told one by one.
+const mostTroubles = 3
+
+// judgeTroubles says what keeps records waiting although the cluster answers: a
+// right or a topic that is missing, replicas that are not in step.
+func (h *health) judgeTroubles(v *verdict) {
+	if h.troubles == nil || !v.Broker.Reachable {
+		return
+	}
+	why := h.troubles()
+	topics := slices.Sorted(maps.Keys(why))
+	for _, topic := range topics[:min(len(topics), mostTroubles)] {
+		v.degraded(fmt.Sprintf("records wait for topic %s: %v", topic, why[topic]))
+	}
+	if more := len(topics) - mostTroubles; more > 0 {
+		v.degraded(fmt.Sprintf("records wait for %d more topics", more))
+	}
+}
+
+// watchPublisher makes what keeps the publisher's records waiting count.
+func (h *health) watchPublisher(troubles func() map[string]error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.troubles = troubles
 }
 
 // brokerOnly lists the sources that do without the spool; the caller holds the lock.
