@@ -18,8 +18,8 @@ func printed(profile string, seed uint64, only ...string) string {
 
 func TestPlanFollowsFromItsSeed(t *testing.T) {
 	for profile := range profiles() {
-		if printed(profile, 7) != printed(profile, 7) {
-			t.Errorf("%s: two plans of one seed", profile)
+		if one, again := printed(profile, 7), printed(profile, 7); one != again {
+			t.Errorf("%s: two plans of one seed:\n%s\n%s", profile, one, again)
 		}
 		if printed(profile, 7) == printed(profile, 8) {
 			t.Errorf("%s: one plan of two seeds", profile)
@@ -76,8 +76,14 @@ func TestPlansBreakWhatTheyPromise(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for _, args := range [][]string{
-		{"-profile", "tiny"}, {"x"}, {"-brokers", "127.0.0.1:1"}, {"-output", "xml"}, {"-nodes", "3"}, {"-phases", "kil"},
-		{"-profile", "soak", "-brokers", "127.0.0.1:1", "-kafka-dir", "x"}, {"-rate", "x"},
+		{"x"},
+		{"-profile", "tiny"},
+		{"-brokers", "127.0.0.1:1"},
+		{"-output", "xml"},
+		{"-nodes", "3"},
+		{"-phases", "kil"},
+		{"-profile", "soak", "-brokers", "127.0.0.1:1", "-kafka-dir", "x"},
+		{"-rate", "x"},
 	} {
 		if _, err := parseOptions(args, time.Unix(0, 5), io.Discard); err == nil {
 			t.Errorf("%q was taken", args)
