@@ -255,3 +255,30 @@ func TestGoodRequestsPassAThousandSlowOnes(t *testing.T) {
 	close(stop)
 	trickling.Wait()
 }
+
+// TestEveryRefusalLooksTheSame: an answer tells no stranger what was wrong with a
+// proof, nor how near it came.
+func TestEveryRefusalLooksTheSame(t *testing.T) {
+	r := start(t, nil)
+	good := r.signed(jetEvent("a"))
+	sum := good.Header.Get("X-Webhook-Signature")
+	first := ""
+	for name, sig := range map[string]string{
+		"none": "", "empty": " ", "no prefix": strings.TrimPrefix(sum, "sha256="), "not hexadecimal": "sha256=zz", "too short": sum[:len(sum)-2],
+		"last digit wrong": sum[:len(sum)-1] + string("0123456789abcdef"[(strings.IndexByte("0123456789abcdef", sum[len(sum)-1])+1)%16]),
+		"zeros":            "sha256=" + strings.Repeat("0", 64), "of another body": r.signed(jetEvent("b")).Header.Get("X-Webhook-Signature"),
+		"upper case": strings.ToUpper(sum), "twice": sum + "," + sum, "long": strings.Repeat("a", 4000),
+	} {
+		req := r.request(http.MethodPost, "/v1/webhooks/jet", jetEvent("a"))
+		if sig != "" {
+			req.Header.Set("X-Webhook-Signature", sig)
+		}
+		res := r.want(req, http.StatusUnauthorized)
+		res.Header.Del("Date")
+		if got := fmt.Sprint(res.Status, res.Header); first == "" {
+			first = got
+		} else if got != first {
+			t.Errorf("%s: the answer is %s, others are %s", name, got, first)
+		}
+	}
+}
