@@ -33,7 +33,7 @@ func (a *App) connect(ctx context.Context) error {
 	if err := a.startEmbedded(); err != nil { //nolint:contextcheck // it outlives this call
 		return err
 	}
-	client, err := Dial(a.cfg, a.info.Brokers)
+	client, err := Dial(a.cfg, a.info.Brokers) //nolint:contextcheck // credentials are fetched when a connection needs them
 	if err != nil {
 		return err
 	}

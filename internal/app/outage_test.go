@@ -72,10 +72,10 @@ func TestAnOutageSaysHowLongTheProviderGoesOnTrying(t *testing.T) {
 		if got := o.present(); len(got) != 0 || l.take() != nil {
 			t.Errorf("an outage without a refusal: %+v", got)
 		}
-		time.Sleep(time.Second) // begins between two reminders
+		<-time.After(time.Second) // begins between two reminders
 		s.Answered(false)
 		said(t, l, `"reason_code":"outage"`, `"source":"jet"`, `"seconds_left":100`)
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		synctest.Wait()
 		said(t, l, "still", `"seconds_left":71`)
 		if got := o.present(); len(got) != 1 || got[0].SecondsLeft != 69 || !got[0].Documented || got[0].Source != "jet" {
@@ -91,7 +91,7 @@ func TestAnOutageSaysHowLongTheProviderGoesOnTrying(t *testing.T) {
 			t.Errorf("got %+v after the end", got)
 		}
 		s.Answered(true)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		if got := l.take(); got != nil {
 			t.Errorf("said after the end: %q", got)
@@ -108,13 +108,13 @@ func TestAnOutageOfAProviderThatIsNotKnownToRetry(t *testing.T) {
 		if got := o.present(); len(got) != 1 || got[0].SecondsLeft != 0 || got[0].Documented {
 			t.Errorf("got %+v", got)
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		if got := l.take(); got != nil {
 			t.Errorf("nothing happened, and it said %q", got)
 		}
 		s.Answered(false)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		said(t, l, "still", `"refused":2`)
 	})

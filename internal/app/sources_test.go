@@ -103,3 +103,35 @@ sources:
 		t.Error("a secret is in the error")
 	}
 }
+
+// A retry that keeps the first attempt's signature is taken for as long as the
+// provider retries.
+func TestTheToleranceFollowsTheProvidersRetries(t *testing.T) {
+	load := func(tolerance string) (*config.Config, error) {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		text := "sources: [{name: a, provider: jetemail, auth: {type: hmac, header: X-Signature, timestamp: X-Time, template: '{timestamp}.{body}'" +
+			tolerance + ", secrets: [{id: a, value: 7Kq9vL2wXr4nB8mZ7Kq9vL2wXr4nB8mZ}]}}]\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return config.Load(config.Options{File: file, Providers: app.ProviderIDs(), AuthTypes: webhook.Types(), Check: app.CheckSources})
+	}
+	cfg, err := load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled, err := app.CompileSources(cfg, cfg.Sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if policy := compiled[0].Def.Policy; compiled[0].Webhook.Tolerance < policy.RetryHorizon || policy.RetryHorizon == 0 {
+		t.Errorf("tolerance %s, retries %s", compiled[0].Webhook.Tolerance, policy.RetryHorizon)
+	}
+	var problems *config.Problems
+	if _, err := load(", tolerance: 5m"); !errors.As(err, &problems) || !problems.Has("sources[0].auth.tolerance") {
+		t.Errorf("a tolerance of five minutes: got %v", err)
+	}
+	if _, err := load(", tolerance: 6h"); err != nil {
+		t.Errorf("a tolerance of six hours: %v", err)
+	}
+}

@@ -115,7 +115,7 @@ func (a *App) requeue(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		stored, err := a.spool.TakeRequeued()
+		stored, err := a.spool.TakeRequeued() //nolint:contextcheck // what is taken out of one folder has to reach the other
 		if err != nil {
 			a.log.Error("records of the spool cannot be tried again", zap.String("reason_code", "spool_requeue"), zap.Error(err))
 		}

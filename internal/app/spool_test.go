@@ -208,3 +208,23 @@ func TestAFullSpoolIsNoSafetyNet(t *testing.T) {
 		t.Error("the metrics still tell of the outage")
 	}
 }
+
+// While the cluster has not told its topics' limits, those that we create them
+// with count: a large request is kept whole.
+func TestALargeRequestIsKeptWholeBeforeTheLimitsAreKnown(t *testing.T) {
+	address := freeAddress(t)
+	cfg := settings(t, "POSTRIDER_KAFKA_PUBLISH_BUDGET=300ms POSTRIDER_KAFKA_BROKERS="+address)
+	r := run(t, cfg)
+	body := strings.TrimSuffix(storyEvent(0), "}") + `,"padding":"` + strings.Repeat("x", 2<<20) + `"}`
+	if status := r.post(body); status != http.StatusOK {
+		t.Fatalf("got %d, want 200\n%s", status, r.log)
+	}
+	if strings.Contains(r.log.String(), "raw_omitted") {
+		t.Errorf("the request is not kept:\n%s", r.log)
+	}
+	startBroker(t, address, t.TempDir())
+	r.drained()
+	if raw, err := rawValues(t, cfg, []string{address}); err != nil || len(raw) != 1 || raw[0] != body {
+		t.Errorf("the raw topic holds %d requests, %v", len(raw), err)
+	}
+}

@@ -26,10 +26,10 @@ func (e *examination) spool(context.Context) {
 	switch {
 	case !ok:
 		e.found("spool", Note, "", "%s can be written to; this system does not tell how much is free", what)
-	case v.free < uint64(max(s.MinFree, 0)): //nolint:gosec // not negative
+	case v.free < uint64(max(s.MinFree, 0)):
 		e.found("spool", Fail, "free some, or lower spool.min_free", "%s takes nothing: %d MiB are free, and spool.min_free keeps %d MiB for others", what, v.free>>20, s.MinFree>>20)
 	case v.free < uint64(max(s.MinFree, 0)+s.MaxBytes): //nolint:gosec // both are positive
-		e.found("spool", Warn, "free some, or lower spool.max_bytes", "%s can hold %d MiB, less than spool.max_bytes", what, (v.free-uint64(max(s.MinFree, 0)))>>20) //nolint:gosec // not negative
+		e.found("spool", Warn, "free some, or lower spool.max_bytes", "%s can hold %d MiB, less than spool.max_bytes", what, (v.free-uint64(max(s.MinFree, 0)))>>20)
 	default:
 		e.found("spool", OK, "", "%s can be written to and has room for spool.max_bytes (%d MiB)", what, s.MaxBytes>>20)
 	}
