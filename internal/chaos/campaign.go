@@ -15,12 +15,15 @@ import (
 	"time"
 )
 
-// campaign is a whole run: build, cluster, phases, report; for a soak again and
-// again.
+// campaign is a whole run: build, and for each round a cluster, its phases and
+// the report; for a soak again and again.
 func campaign(ctx context.Context, o *options, args []string, out, progress io.Writer) (err error) {
 	fmt.Fprintf(progress, "seed %d\n", o.seed)
 	if o.planOnly {
-		writePlan(out, o.plan(o.profile, o.seed))
+		for _, round := range o.rounds() {
+			fmt.Fprintf(out, "%d node(s)\n", round.nodes)
+			writePlan(out, o.plan(round))
+		}
 		return nil
 	}
 	dir, err := os.MkdirTemp(o.dir, "postrider-chaos-")
@@ -29,23 +32,29 @@ func campaign(ctx context.Context, o *options, args []string, out, progress io.W
 	}
 	defer func() {
 		if err != nil {
-			fmt.Fprintf(progress, "journal and logs are kept in %s\n", dir)
+			fmt.Fprintf(progress, "journals and logs are kept in %s\n", dir)
 		}
 		err = errors.Join(err, removeAll(dir, o.keep || err != nil))
 	}()
-	rep := &report{Command: strings.TrimSpace("go run ./internal/chaos " + strings.Join(args, " ")), Seed: o.seed, Machine: machine(), Kafka: "Apache Kafka on the same machine"}
+	rep := &report{Command: strings.TrimSpace("go run ./internal/chaos " + strings.Join(args, " ")), Machine: machine(), Kafka: "Apache Kafka on the same machine"}
 	if rep.Commit, err = o.build(ctx, dir); err != nil {
 		return err
 	}
-	if o.profile == soak {
-		return o.soak(ctx, dir, rep, out, progress)
+	end := time.Now().Add(time.Duration(o.hours * float64(time.Hour)))
+	for n := 0; ; n++ {
+		if err := o.once(ctx, filepath.Join(dir, fmt.Sprintf("run-%03d", n)), rep, out, progress); err != nil {
+			return err
+		}
+		if o.profile != profileSoak || !time.Now().Before(end) {
+			return nil
+		}
+		o.seed++
 	}
-	return o.round(ctx, dir, o.profile, rep, out, progress)
 }
 
-// plan is what a profile does, at the rate of the command line.
-func (o *options) plan(profile string, seed uint64) []phase {
-	phases := plan(profile, seed, o.phases)
+// plan is what a round does, at the rate of the command line.
+func (o *options) plan(round amounts) []phase {
+	phases := plan(round, o.seed, o.phases)
 	for i := range phases {
 		if o.rate > 0 && phases[i].rate > 0 {
 			phases[i].rate = o.rate
@@ -54,39 +63,39 @@ func (o *options) plan(profile string, seed uint64) []phase {
 	return phases
 }
 
-// soak repeats both long profiles with new seeds until the time is over.
-func (o *options) soak(ctx context.Context, dir string, rep *report, out, progress io.Writer) error {
-	end := time.Now().Add(time.Duration(o.hours * float64(time.Hour)))
-	for n := 0; time.Now().Before(end) && ctx.Err() == nil; n++ {
-		profile := []string{"long", "long3"}[n%2]
-		o.nodes = profiles()[profile].nodes
-		rep.Seed = o.seed + uint64(n)
-		o.seed = rep.Seed
-		part := filepath.Join(dir, fmt.Sprintf("round-%03d", n))
-		if err := os.Mkdir(part, 0o700); err != nil {
-			return fmt.Errorf("chaos: %w", err)
-		}
-		if err := o.round(ctx, part, profile, rep, out, progress); err != nil {
+// once runs every round of the profile, reports, and removes what a sound run
+// leaves.
+func (o *options) once(ctx context.Context, dir string, rep *report, out, progress io.Writer) error {
+	begun := time.Now()
+	rep.Seed, rep.Phases, rep.Faults = o.seed, nil, nil
+	for _, round := range o.rounds() {
+		if err := o.round(ctx, filepath.Join(dir, fmt.Sprintf("nodes-%d", round.nodes)), round, rep, progress); err != nil {
 			return err
 		}
-		if err := os.RemoveAll(part); err != nil {
-			return fmt.Errorf("chaos: %w", err)
-		}
 	}
-	return ctx.Err()
+	rep.Took = time.Since(begun)
+	if err := rep.write(out, o.output); err != nil {
+		return err
+	}
+	if !rep.sound() {
+		return errBreached
+	}
+	return removeAll(dir, o.keep)
 }
 
-// round runs one profile on one cluster and reports.
-func (o *options) round(ctx context.Context, dir, profile string, rep *report, out, progress io.Writer) (err error) {
-	begun := time.Now()
-	c, err := o.cluster(ctx, dir)
+// round runs one round on one cluster.
+func (o *options) round(ctx context.Context, dir string, round amounts, rep *report, progress io.Writer) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("chaos: %w", err)
+	}
+	c, err := o.cluster(ctx, dir, round.nodes)
 	if err != nil {
 		return err
 	}
 	// Whatever ends this run must not leave frozen or forgotten nodes behind.
 	defer func() { err = errors.Join(err, c.down(context.WithoutCancel(ctx))) }()
 	if c.own {
-		fmt.Fprintf(progress, "starting %d Kafka node(s)\n", c.nodes)
+		fmt.Fprintf(progress, "starting Kafka on %d node(s)\n", c.nodes)
 		if err := c.up(ctx); err != nil {
 			return err
 		}
@@ -96,21 +105,14 @@ func (o *options) round(ctx context.Context, dir, profile string, rep *report, o
 		return err
 	}
 	defer r.close()
-	if err := r.phases(ctx, o.plan(profile, o.seed)); err != nil {
+	if err := r.phases(ctx, o.plan(round)); err != nil {
 		return err
 	}
-	rep.Phases, rep.Took = r.results, time.Since(begun)
-	rep.Faults = nil
+	rep.Phases = append(rep.Phases, r.results...)
 	for _, f := range first(r.seen.ledger.invented) {
 		rep.Faults = append(rep.Faults, f.what)
 	}
-	if err := rep.write(out, o.output); err != nil {
-		return err
-	}
-	if !rep.sound() {
-		r.explain(progress)
-		return errBreached
-	}
+	r.explain(progress)
 	return nil
 }
 
@@ -136,13 +138,13 @@ func (r *run) explain(w io.Writer) {
 }
 
 // cluster describes the cluster to use.
-func (o *options) cluster(ctx context.Context, dir string) (*cluster, error) {
+func (o *options) cluster(ctx context.Context, dir string, nodes int) (*cluster, error) {
 	if o.brokers != "" {
 		port, err := o.port()
-		return newCluster(o.scripts, o.kafkaDir, port, o.nodes, false), err
+		return newCluster(o.scripts, o.kafkaDir, port, nodes, false), err
 	}
-	port, err := freeRange(ctx, portsOfNode*o.nodes)
-	return newCluster(o.scripts, filepath.Join(dir, "kafka"), port, o.nodes, true), err
+	port, err := freeRange(ctx, portsOfNode*nodes)
+	return newCluster(o.scripts, filepath.Join(dir, "kafka"), port, nodes, true), err
 }
 
 // build builds this checkout unless a binary is given, and says what it is.

@@ -78,10 +78,13 @@ func (g *generator) differs(topic string, m marker, e *typed, msg *broker.Messag
 	if k.topic == "unknown" {
 		pairs = append(pairs, pair{"raw", string(e.Raw), g.item(m)})
 	}
-	if !isConflict(msg) {
+	switch conflict := isConflict(msg); {
+	case conflict != (m.native != m.serial):
+		return fmt.Sprintf("marked as a conflict: %v, and it carries the id of %d", conflict, m.native)
+	case conflict && e.ID == g.eventID(m):
+		return "other content under the very id " + e.ID
+	case !conflict:
 		pairs = append(pairs, pair{"id", e.ID, g.eventID(m)})
-	} else if e.ID == g.eventID(m) || m.native == m.serial {
-		return "marked as a conflict with id " + e.ID + ", which is none"
 	}
 	for _, p := range pairs {
 		if p.got != p.want {

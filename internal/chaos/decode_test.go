@@ -133,15 +133,15 @@ func TestJudgeKnowsConflicts(t *testing.T) {
 	g := testGenerator()
 	m := marker{serial: 9, stream: 0, seq: 4, native: 7}
 	topic, msg := received(t, g, m)
-	if _, err := g.judge(topic, msg); err != nil {
-		t.Fatalf("under the shared id, without conflict detection: %v", err)
-	}
-	replace(msg, g.eventID(m), strings.Repeat("ab", 16))
 	var altered *alteredError
 	if _, err := g.judge(topic, msg); !errors.As(err, &altered) {
-		t.Errorf("another id without the header: %v, want an alteration", err)
+		t.Errorf("no header: %v, want an alteration", err)
 	}
 	msg.Headers = []broker.Header{{Key: "conflict", Value: []byte("true")}}
+	if _, err := g.judge(topic, msg); !errors.As(err, &altered) {
+		t.Errorf("the header, and the id that is taken: %v, want an alteration", err)
+	}
+	replace(msg, g.eventID(m), strings.Repeat("ab", 16))
 	if got, err := g.judge(topic, msg); err != nil || got != m {
 		t.Errorf("a conflict: %v, %v", got, err)
 	}

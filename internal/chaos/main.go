@@ -2,7 +2,8 @@
 // binary, a real Apache Kafka, signed webhooks of several providers, and a plan
 // drawn from a seed of what is killed, frozen, filled up and reloaded when.
 //
-//	go run ./internal/chaos                  the short form
+//	go run ./internal/chaos                  the short form, as in CI
+//	go run ./internal/chaos -profile short3  the same on three nodes
 //	go run ./internal/chaos -profile long    what docs/reliability.md shows
 //	go run ./internal/chaos -profile soak -hours 8
 //

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -39,15 +38,12 @@ const (
 	outputJSON     = "json"
 )
 
-// soak is the profile that repeats long and long3 with new seeds.
-const soak = "soak"
-
 // parseOptions reads the command line; usage and complaints go to w.
 func parseOptions(args []string, now time.Time, w io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	f.SetOutput(w)
-	f.StringVar(&o.profile, "profile", "short", "what to break and how often: short, short3, long, long3 or soak")
+	f.StringVar(&o.profile, "profile", profileShort, "what to break and how often: short, short3, long or soak")
 	f.Func("phases", "`names` of phases to run, separated by commas (default: all of the profile)", func(s string) error {
 		o.phases = strings.Split(s, ",")
 		return nil
@@ -57,7 +53,7 @@ func parseOptions(args []string, now time.Time, w io.Writer) (options, error) {
 	f.StringVar(&o.binary, "binary", "", "`path` of a postrider binary to break instead of building this checkout")
 	f.StringVar(&o.brokers, "brokers", "", "`host:port` of the first node of a running cluster that kafka-up.sh started; without it one is started and removed")
 	f.StringVar(&o.kafkaDir, "kafka-dir", "", "`folder` (-d) of that cluster")
-	f.IntVar(&o.nodes, "nodes", 0, "nodes of the cluster, 1 or 3 (default: as the profile needs)")
+	f.IntVar(&o.nodes, "nodes", 0, "only the rounds on so many nodes, 1 or 3 (default: all of the profile)")
 	f.StringVar(&o.scripts, "scripts", "internal/kafkatest", "`folder` of kafka-up.sh and kafka-down.sh")
 	f.Float64Var(&o.rate, "rate", 0, "requests a second (default: the profile's)")
 	f.DurationVar(&o.slack, "slack", 250*time.Millisecond, "what the machine may add to an answer of 2.5 s")
@@ -71,14 +67,10 @@ func parseOptions(args []string, now time.Time, w io.Writer) (options, error) {
 	return o, o.check(f.Args())
 }
 
-// check refuses what makes no sense, and fills in the number of nodes.
+// check refuses what makes no sense.
 func (o *options) check(rest []string) error {
-	known, ok := profiles()[o.profile]
-	if !ok && o.profile != soak {
-		return fmt.Errorf("chaos: -profile: %q is none of %s, %s", o.profile, strings.Join(slices.Sorted(maps.Keys(profiles())), ", "), soak)
-	}
-	if o.nodes == 0 {
-		o.nodes = known.nodes
+	if rounds(o.profile) == nil {
+		return fmt.Errorf("chaos: -profile: %q is none of short, short3, long, soak", o.profile)
 	}
 	if unknown := o.unknownPhase(); unknown != "" {
 		return fmt.Errorf("chaos: -phases: %s has no phase %q", o.profile, unknown)
@@ -86,22 +78,29 @@ func (o *options) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("chaos: unexpected argument %q", rest[0])
-	case ok && o.nodes != known.nodes:
-		return fmt.Errorf("chaos: -nodes: profile %s is for %d", o.profile, known.nodes)
+	case len(o.rounds()) == 0:
+		return fmt.Errorf("chaos: -nodes: %s has no round on %d", o.profile, o.nodes)
 	case (o.brokers == "") != (o.kafkaDir == ""):
 		return errors.New("chaos: -brokers and -kafka-dir belong together: nodes can be killed only where their process ids are known")
-	case o.profile == soak && o.brokers != "":
-		return errors.New("chaos: a soak starts clusters of its own: leave -brokers out")
+	case o.brokers != "" && (o.profile == profileSoak || len(o.rounds()) > 1):
+		return errors.New("chaos: -brokers is one cluster for one round: choose it with -nodes, or leave -brokers out")
 	case !slices.Contains([]string{outputText, outputMarkdown, outputJSON}, o.output):
 		return fmt.Errorf("chaos: -output: %q is none of text, markdown, json", o.output)
 	}
 	return nil
 }
 
+// rounds are the profile's rounds that -nodes and -phases leave.
+func (o *options) rounds() []amounts {
+	return slices.DeleteFunc(rounds(o.profile), func(a amounts) bool {
+		return o.nodes != 0 && a.nodes != o.nodes || len(plan(a, o.seed, o.phases)) == 0
+	})
+}
+
 // unknownPhase returns the first name of -phases that the profile does not have.
 func (o *options) unknownPhase() string {
 	for _, name := range o.phases {
-		if o.profile != soak && len(plan(o.profile, o.seed, []string{name})) == 0 {
+		if !slices.ContainsFunc(rounds(o.profile), func(a amounts) bool { return len(plan(a, o.seed, []string{name})) > 0 }) {
 			return name
 		}
 	}

@@ -12,12 +12,14 @@ import (
 // printed is a plan as text.
 func printed(profile string, seed uint64, only ...string) string {
 	var b bytes.Buffer
-	writePlan(&b, plan(profile, seed, only))
+	for _, round := range rounds(profile) {
+		writePlan(&b, plan(round, seed, only))
+	}
 	return b.String()
 }
 
 func TestPlanFollowsFromItsSeed(t *testing.T) {
-	for profile := range profiles() {
+	for _, profile := range []string{profileShort, profileShort3, profileLong} {
 		if one, again := printed(profile, 7), printed(profile, 7); one != again {
 			t.Errorf("%s: two plans of one seed:\n%s\n%s", profile, one, again)
 		}
@@ -33,45 +35,46 @@ func TestPlanFollowsFromItsSeed(t *testing.T) {
 
 // TestPlansBreakWhatTheyPromise: the counts of docs/reliability.md.
 func TestPlansBreakWhatTheyPromise(t *testing.T) {
-	count := func(kind string, profiles ...string) int {
-		n := 0
-		for _, p := range profiles {
-			for _, ph := range plan(p, 1, nil) {
-				for _, s := range ph.todo {
-					if s.kind == kind {
-						n++
-					}
-				}
-			}
-		}
-		return n
-	}
 	for _, tt := range []struct {
-		kind     string
-		profiles []string
-		want     int
+		profile, kind string
+		want          int
 	}{
-		{stepKill, []string{"short"}, 20},
-		{stepNodeKill, []string{"short"}, 2},
-		{stepFreeze, []string{"short"}, 2},
-		{stepKill, []string{"long"}, 200},
-		{stepNodeKill, []string{"long"}, 20},
-		{stepLeader, []string{"long3"}, 10},
-		{stepMinISR, []string{"short3"}, 1},
+		{profileShort, stepKill, 20},
+		{profileShort, stepNodeKill, 2},
+		{profileShort, stepFreeze, 2},
+		{profileLong, stepKill, 200},
+		{profileLong, stepNodeKill, 20},
+		{profileLong, stepLeader, 10},
+		{profileShort3, stepLeader, 2},
+		{profileShort3, stepMinISR, 1},
 	} {
-		if got := count(tt.kind, tt.profiles...); got < tt.want {
-			t.Errorf("%v: %d × %s, want %d", tt.profiles, got, tt.kind, tt.want)
-		}
-	}
-	for p, amounts := range profiles() {
-		for _, ph := range plan(p, 1, nil) {
-			for _, s := range ph.todo {
-				if s.node < 0 || s.node >= amounts.nodes {
-					t.Errorf("%s, %s: node %d of %d", p, ph.name, s.node, amounts.nodes)
-				}
+		got := 0
+		for _, s := range allSteps(t, tt.profile) {
+			if s.kind == tt.kind {
+				got++
 			}
 		}
+		if got < tt.want {
+			t.Errorf("%s: %d × %s, want %d", tt.profile, got, tt.kind, tt.want)
+		}
 	}
+}
+
+// allSteps returns the steps of every round, having looked at their nodes.
+func allSteps(t *testing.T, profile string) []step {
+	t.Helper()
+	var all []step
+	for _, round := range rounds(profile) {
+		for _, ph := range plan(round, 1, nil) {
+			for _, s := range ph.todo {
+				if s.node < 0 || s.node >= round.nodes {
+					t.Errorf("%s, %s: node %d of %d", profile, ph.name, s.node, round.nodes)
+				}
+			}
+			all = append(all, ph.todo...)
+		}
+	}
+	return all
 }
 
 func TestOptions(t *testing.T) {
@@ -82,6 +85,7 @@ func TestOptions(t *testing.T) {
 		{"-output", "xml"},
 		{"-nodes", "3"},
 		{"-phases", "kil"},
+		{"-profile", "long", "-brokers", "127.0.0.1:1", "-kafka-dir", "x"},
 		{"-profile", "soak", "-brokers", "127.0.0.1:1", "-kafka-dir", "x"},
 		{"-rate", "x"},
 	} {
@@ -90,11 +94,11 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	o, err := parseOptions([]string{"-profile", "short3", "-phases", "kill,min-isr", "-rate", "9"}, time.Unix(0, 5), io.Discard)
-	if err != nil || o.nodes != 3 || o.seed != 5 {
+	if err != nil || len(o.rounds()) != 1 || o.seed != 5 {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	names := make([]string, 0, 2)
-	for _, ph := range o.plan(o.profile, o.seed) {
+	for _, ph := range o.plan(o.rounds()[0]) {
 		names = append(names, ph.name)
 		if ph.rate != 9 {
 			t.Errorf("%s: rate %g", ph.name, ph.rate)

@@ -62,8 +62,12 @@ func columns() []string {
 // cells is a phase as a row.
 func (r *result) cells() []string {
 	dup := fmt.Sprintf("%d (%d)", r.Duplicates, r.InFlight)
+	name := r.Phase
+	if r.Nodes > 1 {
+		name += fmt.Sprintf(", %d nodes", r.Nodes)
+	}
 	return []string{
-		r.Phase, r.broken(), number(r.Requests), number(r.Retried), number(r.Accepted), number(r.Present), number(r.Lost + r.RawLost),
+		name, r.broken(), number(r.Requests), number(r.Retried), number(r.Accepted), number(r.Present), number(r.Lost + r.RawLost),
 		number(r.Altered), dup, number(r.Order), quantileCell(r.P50), quantileCell(r.P99), ms(r.Max),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -41,10 +42,12 @@ type result struct {
 	Breaches []string      `json:"breaches,omitempty"`
 	Peak     float64       `json:"peak_mib"` // resident memory of the receiver
 	Took     time.Duration `json:"took"`
+	Nodes    int           `json:"nodes"` // of the cluster
 
 	Goroutines int `json:"goroutines"` // at rest
 	Files      int `json:"files"`      // open at rest
 
+	safe         int      // events that the receiver's last process counted as safe
 	extra        []string // breaches that the ledger does not know of
 	times        map[string]time.Duration
 	outageLimits bool // the answers during an outage have limits of their own
@@ -104,7 +107,7 @@ func (r *run) phases(ctx context.Context, phases []phase) error {
 		if err := r.seen.collect(ctx); err != nil {
 			return fmt.Errorf("phase %s: %w", ph.name, err)
 		}
-		res.Took = time.Since(begun)
+		res.Took, res.Nodes = time.Since(begun), r.cluster.nodes
 		r.judge(r.seen.ledger, i)
 		fmt.Fprintf(r.progress, "  %s\n", res.line())
 	}
@@ -129,10 +132,19 @@ func (r *run) judge(l *ledger, i int) {
 	res := r.results[i]
 	res.verdict = l.verdictOf(i, r.opt.slack)
 	res.Breaches = append(res.breaches(), res.extra...)
+	if res.oneProcess() && res.safe != res.Accepted {
+		res.Breaches = append(res.Breaches, fmt.Sprintf("the receiver counts %d events as safe, and %d were accepted (I5)", res.safe, res.Accepted))
+	}
 	if p99 := res.OutageLater.P99; res.outageLimits && p99 > laterLimit+r.opt.slack {
 		res.Breaches = append(res.Breaches, fmt.Sprintf("p99 of answers %s after Kafka went away is %s, more than %s and the slack of %s (I6)",
 			outageFirst, ms(p99), laterLimit, r.opt.slack))
 	}
+}
+
+// oneProcess reports whether one process of the receiver answered everything,
+// and always with 200: then its counters must be those of the senders.
+func (r *result) oneProcess() bool {
+	return len(r.Breaches) == 0 && r.Faults[stepKill] == 0 && r.Faults[stepTerm] == 0 && r.Attempts == r.Statuses[http.StatusOK] && r.Retried == 0
 }
 
 // play runs one phase. Its error means that the phase could not be run to its
@@ -222,6 +234,10 @@ func (r *run) rest(ctx context.Context, s *stage, recv *receiver) {
 		s.result.breach("postrider_events_unaccounted is %g at rest (I5), there: %v", n, page.has("postrider_events_unaccounted"))
 	}
 	s.result.Goroutines, s.result.Files = int(page.sum("go_goroutines", "")), openFiles(recv.pid())
+	s.result.safe = 0
+	for _, what := range []string{"published", "spooled", "dead_lettered"} {
+		s.result.safe += int(page.sum("postrider_events_total", `result="`+what+`"`))
+	}
 	if n := page.sum("postrider_requests_in_flight", ""); n != 0 {
 		s.result.breach("postrider_requests_in_flight is %g at rest (I5)", n)
 	}
