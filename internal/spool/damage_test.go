@@ -120,6 +120,26 @@ func TestEveryTruncation(t *testing.T) {
 	t.Logf("%d truncation points", points)
 }
 
+// TestTornEndIsCutOff: a write that was not finished is reported once, quietly,
+// and not as damage in the middle of the log by the process after the next.
+func TestTornEndIsCutOff(t *testing.T) {
+	vol, places := filled(t, 9, 150)
+	names := segmentsOf(t, vol)
+	last := vol.names[names[len(names)-1]]
+	last.data = last.data[:len(last.data)-7]
+	lost := func(seq uint64, _ place) bool { return seq == 9 }
+	for round, want := range []bool{true, false, false} {
+		s := mustOpenOn(t, vol, small())
+		r := s.Report()
+		if torn := r.Torn.Bytes > 0 && r.Torn.Copy != ""; torn != want || len(r.Damage) > 0 {
+			t.Errorf("round %d: %+v", round, r)
+		}
+		checkPlaces(t, s, places, lost)
+		s.Settle(mustAppend(t, s, record(99, 10)), nil)
+		s.Close()
+	}
+}
+
 // rot damages a file and returns what it touched.
 func rot(rnd *rand.Rand, data []byte) (from, to int) {
 	from = rnd.IntN(len(data))

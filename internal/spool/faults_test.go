@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"syscall"
@@ -178,7 +179,7 @@ func TestMaxBytes(t *testing.T) {
 	s := mustOpenOn(t, vol, opts)
 	var refs []broker.Ref
 	var err error
-	for n := 0; err == nil; n++ {
+	for n := 0; err == nil && n < 100; n++ {
 		var got []broker.Ref
 		got, err = s.Append(t.Context(), []broker.Record{record(n, 1000)})
 		refs = append(refs, got...)
@@ -190,7 +191,7 @@ func TestMaxBytes(t *testing.T) {
 		t.Errorf("state %+v", st)
 	}
 	s.Settle(append(refs, mustAppend(t, s, records(0, 1)...)...), nil) // a small one fits
-	for range 100 { // it never fills up with what is settled
+	for range 100 {                                                    // it never fills up with what is settled
 		s.Settle(mustAppend(t, s, record(1, 1000)), nil)
 	}
 	if st := s.State(); st.Full || st.Bytes > opts.MaxBytes {
@@ -390,9 +391,7 @@ func TestMixedFolders(t *testing.T) {
 		mustAppend(t, s, records(0, 3)...)
 		s.Close()
 	}
-	for name, n := range other.names {
-		vol.names[name] = n
-	}
+	maps.Copy(vol.names, other.names)
 	if _, err := open(small(), vol); err == nil || !strings.Contains(err.Error(), "mixed") {
 		t.Errorf("%v", err)
 	}

@@ -1,9 +1,11 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -77,8 +79,9 @@ func (seg *segmentFile) read(ref broker.Ref) (segment.Record, []byte, error) {
 	if f.Kind != segment.KindRecord || f.Seq != ref.Seq {
 		return segment.Record{}, nil, fmt.Errorf("there is record %d", f.Seq)
 	}
-	r, err := segment.ParseRecord(f.Payload)
-	return r, f.Payload, err
+	payload := bytes.Clone(f.Payload) // what was read is longer
+	r, err := segment.ParseRecord(payload)
+	return r, payload, err
 }
 
 // readFrame reads a frame's bytes, most often at once.
@@ -98,37 +101,62 @@ func (seg *segmentFile) readFrame(offset int64) ([]byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	return append(b, rest[:m]...), nil
+	return slices.Concat(b, rest[:m]), nil
 }
 
 // Pending returns the records that are not settled, in order: after Open what
 // an earlier process left, for the publisher to resume. It reads them all. One
 // that cannot be read is left out, logged and counted.
 func (s *Spool) Pending() []broker.Stored {
+	type part struct {
+		seg  *segmentFile
+		refs []broker.Ref
+	}
 	s.mu.Lock()
-	refs := make([]broker.Ref, 0, s.records)
+	pending := make([]broker.Stored, 0, s.records)
+	parts := make([]part, 0, len(s.segments))
 	for _, seg := range s.segments {
-		refs = append(refs, seg.refs()...)
+		parts = append(parts, part{seg, seg.refs()})
 	}
 	s.mu.Unlock()
-	return s.describe(refs)
+	topics := map[string]string{} // one string a topic, not one a record
+	for _, p := range parts {
+		if len(p.refs) > 0 {
+			pending = s.describe(pending, topics, p.seg, p.refs)
+		}
+	}
+	return pending
 }
 
-// describe returns what the publisher needs to know of records.
-func (s *Spool) describe(refs []broker.Ref) []broker.Stored {
-	topics := map[string]string{} // one string a topic, not one a record
-	pending := make([]broker.Stored, 0, len(refs))
+// describe appends what the publisher needs to know of a segment's records.
+func (s *Spool) describe(to []broker.Stored, topics map[string]string, seg *segmentFile, refs []broker.Ref) []broker.Stored {
+	data, _ := readWhole(seg.f) // in one go; if that fails, one by one
 	for _, ref := range refs {
-		r, err := s.Load(ref)
+		r, err := recordIn(data, seg, ref)
 		if err != nil {
-			continue
+			if r, err = s.Load(ref); err != nil {
+				continue
+			}
 		}
 		st := broker.Describe(ref, &r)
 		if _, ok := topics[st.Topic]; !ok {
 			topics[st.Topic] = st.Topic
 		}
 		st.Topic = topics[st.Topic]
-		pending = append(pending, st)
+		to = append(to, st)
 	}
-	return pending
+	return to
+}
+
+// recordIn reads a record out of a segment's bytes.
+func recordIn(data []byte, seg *segmentFile, ref broker.Ref) (broker.Record, error) {
+	if int(ref.Offset) >= len(data) {
+		return broker.Record{}, io.ErrUnexpectedEOF
+	}
+	f, err := segment.ParseFrame(data[ref.Offset:], seg.place(int64(ref.Offset)))
+	if err != nil {
+		return broker.Record{}, err
+	}
+	r, err := segment.ParseRecord(f.Payload)
+	return r.Record, err
 }

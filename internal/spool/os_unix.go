@@ -56,7 +56,7 @@ func takeLock(dir string) (*os.File, error) {
 		return nil, err
 	}
 	// Who only asks whether there is an owner holds the lock for a moment.
-	for try := 0; try < lockTries; try++ {
+	for range lockTries {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			break

@@ -18,8 +18,8 @@ func Owner(dir string) int {
 	if err != nil {
 		return 0
 	}
-	defer f.Close()                                                   // which gives back what the next line may have taken
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) //nolint:gosec // a file descriptor
+	defer f.Close() //nolint:errcheck // which gives back what the next line may have taken
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
 	if !errors.Is(err, syscall.EWOULDBLOCK) {
 		return 0
 	}

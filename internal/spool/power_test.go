@@ -168,19 +168,6 @@ func (h *history) checkAside(t testing.TB, s *Spool, values map[string]bool) {
 	}
 }
 
-// adopt takes what is there as promised: from now on it must stay.
-func (h *history) adopt(t testing.TB, s *Spool) {
-	t.Helper()
-	clear(h.promised)
-	for _, st := range s.Pending() {
-		r, err := s.Load(st.Ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.promised[st.Seq] = r
-	}
-}
-
 // TestPowerLoss loses power at random moments, thrice in a row on one disk.
 func TestPowerLoss(t *testing.T) {
 	promised := 0

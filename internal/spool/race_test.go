@@ -39,7 +39,10 @@ func TestManyAtOnce(t *testing.T) {
 			default:
 				s.State()
 				s.Pending()
-				for range Read(opts.Dir) { //nolint:revive // that it does not fail is all
+				for _, err := range Read(opts.Dir) {
+					if err != nil {
+						t.Errorf("read: %v", err)
+					}
 				}
 			}
 		}

@@ -171,6 +171,11 @@ func TestSegmentsGoOldestFirst(t *testing.T) {
 	if got := s.State().Records; got != 1 {
 		t.Fatalf("%d records left, want the first", got)
 	}
+	s.Close()
+	s = mustOpen(t, opts) // the notes are where they were
+	if got := s.State().Records; got != 1 {
+		t.Fatalf("%d records left, want the first", got)
+	}
 	s.Settle(refs[:1], nil)
 	s.Close()
 	files, err := filepath.Glob(filepath.Join(opts.Dir, "*.seg"))
@@ -244,5 +249,66 @@ func TestReadWhileInUse(t *testing.T) {
 		if !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("no folder: %v", err)
 		}
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	old, opts := options(t), options(t)
+	s := mustOpen(t, old)
+	var want []broker.Record
+	for n := range 2*adoptRecords + 5 {
+		want = append(want, record(n, 20))
+	}
+	refs := mustAppend(t, s, want...)
+	s.Settle(refs[:1], nil)
+	if _, err := Adopt(old, opts.Dir); !errors.Is(err, ErrLocked) {
+		t.Errorf("in use: %v", err)
+	}
+	s.Close()
+	young := mustOpen(t, opts)
+	mine := mustAppend(t, young, record(9999, 20))
+	n, err := Adopt(old, opts.Dir)
+	if n != len(want)-1 || err != nil {
+		t.Fatal(n, err)
+	}
+	stored, err := young.TakeRequeued()
+	if len(stored) != n || err != nil {
+		t.Fatal(len(stored), err)
+	}
+	young.Settle(mine, nil)
+	if diff := cmp.Diff(want[1:], loadAll(t, young)); diff != "" {
+		t.Error(diff)
+	}
+	if n, err := Adopt(old, opts.Dir); n != 0 || err != nil {
+		t.Error("again:", n, err)
+	}
+}
+
+func TestDamagedRequeue(t *testing.T) {
+	opts := options(t)
+	s := mustOpen(t, opts)
+	s.Settle(mustAppend(t, s, record(0, 20)), errors.New("no"))
+	path := filepath.Join(opts.Dir, deadDir, deadName(1))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range Dead(opts.Dir) {
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := Requeue(opts.Dir, 1); err != nil {
+		t.Fatal(err)
+	}
+	if stored, err := s.TakeRequeued(); len(stored) != 0 || err != nil {
+		t.Error(stored, err)
+	}
+	if _, err := os.Stat(filepath.Join(opts.Dir, damagedDir, deadName(1))); err != nil {
+		t.Error(err)
 	}
 }

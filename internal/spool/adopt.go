@@ -1,0 +1,95 @@
+package spool
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/spool/segment"
+)
+
+// Bounds of one file that Adopt writes.
+const (
+	adoptRecords = 1000
+	adoptBytes   = 4 << 20
+)
+
+// Adopt moves the records that wait in the folder of a receiver that is gone to
+// where the receiver that uses the other folder, or will, takes them from
+// (TakeRequeued). It takes the lock of the first and none of the second. Every
+// record is durable in its new place before the old one lets go of it; if the
+// process ends in between, some may be there twice. It returns how many were
+// moved. What was set aside in dead/ stays where it is.
+func Adopt(from Options, into string) (moved int, err error) {
+	if err := makeFolders(filepath.Join(into, requeueDir)); err != nil {
+		return 0, fmt.Errorf("spool: adopt: %w", err)
+	}
+	s, err := Open(from)
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if closed := s.Close(); err == nil {
+			err = closed
+		}
+	}()
+	a := adoption{from: s, into: &Spool{vol: disk{into}}, salt: newSalt()}
+	for _, st := range s.Pending() {
+		if err = a.add(st.Ref); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = a.write()
+	}
+	if err != nil {
+		err = fmt.Errorf("spool: adopt: %w", err)
+	}
+	return a.moved, err
+}
+
+// adoption gathers records for one file.
+type adoption struct {
+	from, into *Spool
+	salt       uint32
+	refs       []broker.Ref
+	file       []byte
+	moved      int
+}
+
+// add takes one record in. One that cannot be read was given up by Load.
+func (a *adoption) add(ref broker.Ref) error {
+	seg, err := a.from.find(ref)
+	if err != nil {
+		return err
+	}
+	_, payload, err := seg.read(ref)
+	if err != nil {
+		_, _ = a.from.Load(ref)
+		return nil //nolint:nilerr // counted and logged; the others are moved all the same
+	}
+	if len(a.refs) == 0 {
+		a.file = segment.AppendHeader(nil, segment.Header{Salt: a.salt, Base: ref.Seq, Created: a.from.opts.Now()})
+	}
+	a.file = segment.AppendFrame(a.file, a.salt, segment.KindRecord, ref.Seq, payload)
+	a.refs = append(a.refs, ref)
+	if len(a.refs) < adoptRecords && len(a.file) < adoptBytes {
+		return nil
+	}
+	return a.write()
+}
+
+// write makes a file of what was gathered and settles it where it comes from.
+func (a *adoption) write() error {
+	if len(a.refs) == 0 {
+		return nil
+	}
+	name := fmt.Sprintf("%s/adopted-%08x-%020d%s", requeueDir, a.salt, a.refs[0].Seq, recordExt)
+	if err := a.into.writeFile(name, a.file); err != nil {
+		return err
+	}
+	a.from.Settle(a.refs, nil)
+	a.moved += len(a.refs)
+	a.refs = nil
+	return nil
+}
