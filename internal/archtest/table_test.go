@@ -110,7 +110,7 @@ var table = []row{
 			"internal/broker", "internal/dedupe", "internal/metrics", "internal/normalize", "internal/provider", "internal/quarantine",
 			"pkg/event", "pkg/webhook",
 		},
-		others: []string{echo, "golang.org/x/net/netutil", "golang.org/x/sync/semaphore", zap},
+		others: []string{echo, "golang.org/x/sync/semaphore", zap},
 	},
 	{
 		folder: "internal/sender",

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -60,20 +62,86 @@ const minInflated = 64 << 10
 // out. The bound on connections bounds its sum.
 const freeRead = 16 << 10
 
-// body is a request body with its reservation in the budget.
+// shares bounds what each client holds with bodies that are not complete yet:
+// one that sends many large ones and finishes none leaves room for others. A
+// client's only body may be of any size. Safe for concurrent use.
+type shares struct {
+	limit int64
+	mu    sync.Mutex
+	used  map[netip.Prefix]int64 // those that hold something
+}
+
+// newShares bounds each client at limit bytes.
+func newShares(limit int64) *shares { return &shares{limit: limit, used: make(map[netip.Prefix]int64)} }
+
+// take adds n to what a client holds, of which own is for the same body, or
+// returns false.
+func (s *shares) take(client netip.Prefix, n, own int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := s.used[client]
+	if held > own && held+n > s.limit {
+		return false
+	}
+	s.used[client] = held + n
+	return true
+}
+
+// give takes n from what a client holds.
+func (s *shares) give(client netip.Prefix, n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used[client] -= n; s.used[client] == 0 {
+		delete(s.used, client)
+	}
+}
+
+// room is where the memory of bodies comes from.
+type room struct {
+	all     *budget
+	each    *shares
+	client  netip.Prefix
+	partial int64 // of each, while the body comes in
+}
+
+// take reserves n bytes for a body that comes in.
+func (r *room) take(n int64) bool {
+	if r.each != nil && !r.each.take(r.client, n, r.partial) {
+		return false
+	}
+	if !r.all.take(n) {
+		if r.each != nil {
+			r.each.give(r.client, n)
+		}
+		return false
+	}
+	r.partial += n
+	return true
+}
+
+// arrived says that the body is whole, or will never be: its client's share is
+// free again.
+func (r *room) arrived() {
+	if r.each != nil {
+		r.each.give(r.client, r.partial)
+		r.each = nil
+	}
+}
+
+// body is a request body with its reservation.
 type body struct {
 	bytes    []byte
-	budget   *budget
+	room     room
 	reserved int64
 }
 
 // release gives the reservation back. Who keeps the bytes afterwards, as the
 // quarantine does, has a bound of its own.
-func (b *body) release() { b.budget.give(b.reserved) }
+func (b *body) release() { b.room.all.give(b.reserved) }
 
 // reserve adds n bytes to the reservation.
 func (b *body) reserve(n int64) error {
-	if !b.budget.take(n) {
+	if !b.room.take(n) {
 		return errOverBudget
 	}
 	b.reserved += n
@@ -84,9 +152,10 @@ func (b *body) reserve(n int64) error {
 // releases it. A body that claims to be gzip and is not is kept as it is: whether
 // it is worth anything is for the proof and the parser to say, and a dead letter
 // keeps its bytes.
-func readBody(r *http.Request, lim bodyLimits, budget *budget) (*body, error) {
-	b := &body{budget: budget}
+func readBody(r *http.Request, lim bodyLimits, from room) (*body, error) {
+	b := &body{room: from}
 	raw, err := b.read(r.Body, r.ContentLength, lim.received)
+	b.room.arrived()
 	if err != nil {
 		b.release()
 		return nil, err

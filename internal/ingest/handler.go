@@ -63,6 +63,8 @@ func (s *Source) tell(r Result) {
 		s.Answers.Answered(true)
 	case ResultOverload, ResultUnpublished:
 		s.Answers.Answered(false)
+	case ResultRefused, ResultUnknownSource, ResultMethod, ResultTooLarge, ResultIncomplete, ResultStopping:
+		// These say nothing of whether events can be accepted.
 	}
 }
 
@@ -114,11 +116,16 @@ func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (r
 		return "", err
 	}
 	lim := bodyLimits{received: src.MaxBodyBytes, inflated: s.opt.Limits.MaxInflatedBytes}
-	b, err := readBody(c.Request(), lim, &s.buffered)
+	b, err := readBody(c.Request(), lim, room{all: &s.buffered, each: s.arriving, client: clientNetwork(req.RemoteAddr)})
 	if err != nil {
 		return "", err
 	}
 	defer b.release()
+	conn := memberOf(c.Request().Context())
+	if !conn.work() {
+		return "", errOverload
+	}
+	defer conn.rest()
 	if !s.progress.take(1) {
 		return "", errOverload
 	}

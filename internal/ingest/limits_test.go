@@ -256,25 +256,6 @@ func TestRefusalReachesAClientThatIsStillSending(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreBounded(t *testing.T) {
-	r := start(t, func(o *ingest.Options, _ *fakePublisher) { o.Limits.MaxConnections = 1 })
-	first := r.dial()
-	first.send(r.signed(jetEvent("a")))
-	if status := first.status(); status != http.StatusOK {
-		t.Fatalf("got %d", status)
-	}
-	second := r.dial()
-	defer second.close()
-	second.send(r.signed(jetEvent("b")))
-	if n := len(r.pub.topic("outbound.delivered")); n != 1 {
-		t.Errorf("%d events before the first connection closed, want 1", n)
-	}
-	first.close()
-	if status := second.status(); status != http.StatusOK {
-		t.Errorf("the second connection got %d", status)
-	}
-}
-
 func TestLimitsMustBeSet(t *testing.T) {
 	for name, unset := range map[string]func(*ingest.Limits){
 		"read header timeout": func(l *ingest.Limits) { l.ReadHeaderTimeout = 0 },

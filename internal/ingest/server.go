@@ -14,7 +14,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/postrider/postrider/internal/metrics"
@@ -61,6 +60,7 @@ type Server struct {
 	routing  atomic.Pointer[routing]
 	http     *http.Server
 	buffered budget              // bytes of bodies
+	arriving *shares             // of those, by client, while they come in
 	large    *semaphore.Weighted // see batchCost
 	progress budget              // requests
 	retry    string
@@ -81,6 +81,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		opt:      o,
 		buffered: budget{limit: o.Limits.MaxBufferedBytes},
+		arriving: newShares(o.Limits.MaxBufferedBytes / 2),
 		progress: budget{limit: int64(o.Limits.MaxConcurrent)},
 		large:    semaphore.NewWeighted(o.Limits.MaxBufferedBytes),
 		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
@@ -94,6 +95,8 @@ func New(o Options) (*Server, error) {
 		WriteTimeout:      o.Limits.WriteTimeout,
 		IdleTimeout:       o.Limits.IdleTimeout,
 		MaxHeaderBytes:    o.Limits.MaxHeaderBytes,
+		ConnContext:       remember,
+		ConnState:         follow,
 		// OPTIONS * is for us to refuse, like everything else that names no source.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     zap.NewStdLog(o.Log.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
@@ -145,7 +148,7 @@ func (s *Server) unrouted(err error, c echo.Context) {
 
 // Serve answers requests on l until Shutdown. It returns nil after a Shutdown.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(netutil.LimitListener(l, s.opt.Limits.MaxConnections))
+	err := s.http.Serve(newCrowd(l, s.opt.Limits.MaxConnections, s.opt.Now))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
