@@ -41,7 +41,7 @@ func newLine(t *testing.T, change func(*ingest.PipelineOptions)) *line {
 		change(&o)
 	}
 	l.p = ingest.NewPipeline(o)
-	t.Cleanup(func() { l.balance(0) })
+	t.Cleanup(l.closed)
 	return l
 }
 
@@ -84,6 +84,16 @@ func (l *line) balance(want float64) {
 	l.t.Helper()
 	if got := gathered(l.t, l.m, "postrider_events_unaccounted"); got != want {
 		l.t.Errorf("%v items unaccounted for, want %v", got, want)
+	}
+}
+
+// closed checks the accounts when nothing is in progress.
+func (l *line) closed() {
+	l.t.Helper()
+	l.balance(0)
+	received, settled := gathered(l.t, l.m, "postrider_events_received_total"), gathered(l.t, l.m, "postrider_events_total")
+	if left := gathered(l.t, l.m, "postrider_events_in_progress"); left != 0 || received != settled {
+		l.t.Errorf("%v items received, %v settled, %v in progress", received, settled, left)
 	}
 }
 
@@ -209,23 +219,23 @@ func twins(t *testing.T, err error) (l *line, second ingest.Result) {
 			}
 			return nil
 		}
-		results := make(chan ingest.Result, 2)
-		send := func() {
+		results := [2]chan ingest.Result{make(chan ingest.Result, 1), make(chan ingest.Result, 1)}
+		send := func(n int) {
 			r, _ := l.accept(jetEvent("a"))
-			results <- r
+			results[n] <- r
 		}
-		go send()
+		go send(0)
 		<-l.pub.entered
-		go send()
+		go send(1)
 		synctest.Wait()
-		if n := len(l.pub.entered); n != 0 {
+		if len(l.pub.entered)+len(results[1]) != 0 {
 			t.Errorf("the second of two like requests did not wait")
 		}
 		l.pub.release <- struct{}{}
-		<-results
+		<-results[0]
 		first = false
 		close(l.pub.release)
-		second = <-results
+		second = <-results[1]
 	})
 	l.t = t // the bubble's is over
 	return l, second

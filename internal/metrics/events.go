@@ -35,7 +35,7 @@ func (f Fate) String() string { return fateNames[f] }
 // each step whole, and a balance other than 0 is always an error.
 type ledger struct {
 	mu                           sync.RWMutex
-	received, settled, inProcess atomic.Int64
+	received, settled, inProgress atomic.Int64
 }
 
 // unaccounted is how many items came in, are not in progress any more, and have
@@ -43,7 +43,7 @@ type ledger struct {
 func (l *ledger) unaccounted() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return float64(l.received.Load() - l.settled.Load() - l.inProcess.Load())
+	return float64(l.received.Load() - l.settled.Load() - l.inProgress.Load())
 }
 
 // buildEventMetrics makes what is counted of events.
@@ -57,6 +57,7 @@ func (m *Metrics) buildEventMetrics() {
 	m.marked = prometheus.NewCounterVec(counter("events_marked_total", "Repeats that were published and marked, in mode mark."),
 		[]string{"source"})
 	m.registry.MustRegister(m.received, m.events, m.conflicts, m.marked,
+		prometheus.NewGaugeFunc(gauge("events_in_progress", "Items received of which it is not known yet what becomes."), func() float64 { return float64(m.ledger.inProgress.Load()) }),
 		prometheus.NewGaugeFunc(gauge("events_unaccounted", "Items received that are not in progress and of which nobody knows what became; always 0."), m.ledger.unaccounted))
 }
 
@@ -70,7 +71,7 @@ func (s *Source) Enter(n int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	l.received.Add(int64(n))
-	l.inProcess.Add(int64(n))
+	l.inProgress.Add(int64(n))
 	s.received.Add(float64(n))
 }
 
@@ -80,7 +81,7 @@ func (s *Source) Settling() { s.m.ledger.mu.RLock() }
 
 // Settled ends it: n items are in progress no more.
 func (s *Source) Settled(n int) {
-	s.m.ledger.inProcess.Add(-int64(n))
+	s.m.ledger.inProgress.Add(-int64(n))
 	s.m.ledger.mu.RUnlock()
 }
 
