@@ -114,6 +114,10 @@ func (c *CompiledSource) warn(path string, given webhook.Config) {
 	policy := &c.Def.Policy
 	warn("refused_status", policy.WarnRefused(c.Def.Title, c.Config.RefusedStatus))
 	warn("auth.tolerance", policy.WarnTolerance(c.Def.Title, given))
+	if c.Config.Durability == modeBroker && policy.RetryHorizon == 0 {
+		warn("durability", fmt.Sprintf("broker: it is not known that %s sends an event again, so whatever comes while Kafka is away may be lost; "+
+			"broker_then_spool keeps it on the disk", c.Def.Title))
+	}
 }
 
 // ingestSource fills in what the receiver needs of a source.

@@ -104,6 +104,26 @@ sources:
 	}
 }
 
+// Without the spool and without retries nothing catches an event.
+func TestASourceThatMayLoseEventsIsWarnedOf(t *testing.T) {
+	cfg := withoutSources(t)
+	source := func(provider, durability string) config.Source {
+		auth := config.Auth{Type: "bearer", Secrets: []config.KeySecret{{ID: "a", Value: "7Kq9vL2wXr4nB8mZ7Kq9vL2wXr4nB8mZ"}}}
+		return config.Source{Name: provider + durability, Provider: provider, Auth: auth, Durability: durability}
+	}
+	compiled, err := app.CompileSources(cfg, []config.Source{
+		source("vfs", "broker"), source("vfs", "broker_then_spool"), source("jetemail", "broker"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false, false} {
+		if got := strings.Contains(strings.Join(compiled[i].Warnings, "\n"), "may be lost"); got != want {
+			t.Errorf("%s: warned %v, want %v: %q", compiled[i].Config.Name, got, want, compiled[i].Warnings)
+		}
+	}
+}
+
 // A retry that keeps the first attempt's signature is taken for as long as the
 // provider retries.
 func TestTheToleranceFollowsTheProvidersRetries(t *testing.T) {
