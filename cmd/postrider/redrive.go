@@ -129,6 +129,7 @@ type redriveRow struct {
 	Provable  int            `json:"provable"`          // of the others, those that hold now
 	Failing   map[string]int `json:"failing,omitempty"` // and those that do not, by reason
 	Published int            `json:"published"`         // by this run
+	Known     int            `json:"known"`             // held, and were published by a receiver in the meantime
 	From      *time.Time     `json:"from,omitempty"`    // when the first came
 	To        *time.Time     `json:"to,omitempty"`      // and the last
 }
@@ -246,7 +247,7 @@ func (r *redrive) publish(ctx context.Context, e *quarantine.Entry) (bool, error
 		return false, fmt.Errorf("interrupted: %w", err)
 	}
 	row := r.row(e.Source)
-	err = r.redriver.Publish(ctx, e, v)
+	known, err := r.redriver.Publish(ctx, e, v)
 	if refused, ok := errors.AsType[*webhook.RefusedError](err); ok {
 		row.Provable--
 		r.total.Provable--
@@ -256,7 +257,12 @@ func (r *redrive) publish(ctx context.Context, e *quarantine.Entry) (bool, error
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", e.Place(), err)
 	}
-	row.Published++
-	r.total.Published++
+	if known {
+		row.Known++
+		r.total.Known++
+	} else {
+		row.Published++
+		r.total.Published++
+	}
 	return true, quarantine.Mark(r.dir, e) //nolint:wrapcheck // it says who it is
 }

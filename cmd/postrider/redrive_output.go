@@ -75,7 +75,11 @@ func (row *redriveRow) cells(st style) []cell {
 func (r *redrive) summary(executed bool) string {
 	switch {
 	case executed:
-		return fmt.Sprintf("%d of %s published", r.total.Published, plural(r.total.Provable, "request"))
+		text := fmt.Sprintf("%d of %s published", r.total.Published, plural(r.total.Provable, "request"))
+		if r.total.Known > 0 {
+			text += fmt.Sprintf(", %d left out: sent again by the provider since, and published", r.total.Known)
+		}
+		return text
 	case r.total.Provable == 0:
 		return "nothing to redrive"
 	}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/metrics"
 	"github.com/postrider/postrider/internal/quarantine"
@@ -35,6 +37,10 @@ type Redriver struct {
 	publisher *broker.GroupCommitter // nil until Connect
 	pipeline  *ingest.Pipeline
 	ids       *requestIDs
+
+	seen       *dedupe.Journal
+	stop       context.CancelFunc // of its background
+	background sync.WaitGroup
 }
 
 // NewRedriver makes a Redriver that can prove; Connect makes it publish.
@@ -85,28 +91,53 @@ func (r *Redriver) Connect(ctx context.Context, client *broker.Client, log *zap.
 		}
 	}
 	r.pipeline = ingest.NewPipeline(ingest.PipelineOptions{
-		Publisher: r.publisher, Topics: TopicNames(k.Topics), Key: k.Topics.Key,
+		Publisher: r.publisher, Window: r.startWindow(ctx, client, log), Topics: TopicNames(k.Topics), Key: k.Topics.Key,
 		Outcomes: unwatched{}, Log: log, Now: r.now,
 	})
 	return nil
 }
 
-// Publish publishes what Prove has proven and returns once all of it is
-// acknowledged. The error may be a *webhook.RefusedError: the request is
-// somebody else's after all.
-func (r *Redriver) Publish(ctx context.Context, e *quarantine.Entry, v webhook.Verified) error {
-	ctx, cancel := context.WithTimeout(ctx, redriveBudget)
-	defer cancel()
-	_, err := r.pipeline.Accept(ctx, r.sources[e.Source], v, r.ids.next(e.Source))
-	return err //nolint:wrapcheck // callers tell refusals apart
+// startWindow makes the window of accepted events and fills it with what
+// receivers know, so that an event that its provider has sent again since is not
+// published twice, nor one of these when it does so later. What cannot be read in time
+// costs duplicates.
+func (r *Redriver) startWindow(ctx context.Context, client *broker.Client, log *zap.Logger) *dedupe.Window {
+	w := dedupe.New(dedupe.Options{Window: r.cfg.Dedupe.Window, MaxIDs: r.cfg.Dedupe.MaxIDs, Now: r.now})
+	r.seen = dedupe.NewJournal(w, dedupe.JournalOptions{
+		Topic: r.cfg.Kafka.Topics.Seen(), Publisher: r.publisher, Reader: client, Share: true, Now: r.now, Log: log,
+	})
+	ctx, r.stop = context.WithCancel(ctx)
+	r.background.Go(func() { r.seen.Run(ctx) })
+	wait := time.NewTimer(redriveBudget)
+	defer wait.Stop()
+	select {
+	case <-r.seen.Loaded():
+	case <-ctx.Done():
+	case <-wait.C:
+	}
+	return w
 }
 
-// Close ends the publisher, if there is one.
+// Publish publishes what Prove has proven and returns once all of it is
+// acknowledged; known says that all of it was published before. The error may be a
+// *webhook.RefusedError: the request is somebody else's after all.
+func (r *Redriver) Publish(ctx context.Context, e *quarantine.Entry, v webhook.Verified) (known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, redriveBudget)
+	defer cancel()
+	result, err := r.pipeline.Accept(ctx, r.sources[e.Source], v, r.ids.next(e.Source))
+	return result == ingest.ResultDuplicate, err //nolint:wrapcheck // callers tell refusals apart
+}
+
+// Close writes what was learnt and ends the publisher, if there is one.
 func (r *Redriver) Close(ctx context.Context) error {
-	if r.publisher == nil {
+	if r.pipeline == nil {
 		return nil
 	}
-	if err := r.publisher.Close(ctx); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, redriveBudget)
+	defer cancel()
+	r.stop()
+	r.background.Wait()
+	if err := errors.Join(r.seen.Flush(ctx), r.publisher.Close(ctx)); err != nil {
 		return fmt.Errorf("app: %w", err)
 	}
 	return nil
