@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/app"
 	"github.com/postrider/postrider/internal/broker"
@@ -20,7 +21,10 @@ import (
 
 // newSpoolAdopt is `postrider spool adopt`.
 func newSpoolAdopt(c *cli) *cobra.Command {
-	var timeout time.Duration
+	var (
+		timeout time.Duration
+		move    bool
+	)
 	cmd := &cobra.Command{
 		Use:   "adopt DIR",
 		Short: "Publish what another instance left in its spool",
@@ -28,19 +32,26 @@ func newSpoolAdopt(c *cli) *cobra.Command {
 that folder, for example on a volume mounted here. Records are published to the
 configured Kafka in their order, as the instance itself would have done; what Kafka
 refuses for what it is becomes a dead letter. The folder is locked meanwhile; while
-its owner lives, adopting fails and changes nothing.
+its owner lives, adopting fails and changes nothing. With --move the records go into
+this machine's own spool instead, for its receiver to publish: also while Kafka is
+away.
 
 Ctrl-C stops it within spool.drain_timeout: what Kafka has acknowledged is out of the
 spool, the rest stays in it, in order. Exit code 1 if something is left.`,
 		Example: `  postrider spool adopt /mnt/other-instance/spool
-  postrider spool adopt /mnt/other-instance/spool --timeout 10m --output json`,
+  postrider spool adopt /mnt/other-instance/spool --timeout 10m --output json
+  postrider spool adopt /mnt/other-instance/spool --move`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.spoolAdopt(cmd.Context(), args[0], timeout) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.spoolAdopt(cmd.Context(), args[0], timeout, move)
+		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "stop after so long (0: when everything is published)")
+	cmd.Flags().BoolVar(&move, "move", false, "put the records into this machine's own spool instead of publishing them")
+	exclusive(cmd, "timeout", "move")
 	return cmd
 }
 
@@ -66,8 +77,8 @@ type adoptedTopic struct {
 	Left    int    `json:"left"`
 }
 
-// spoolAdopt publishes the records of another instance's spool.
-func (c *cli) spoolAdopt(ctx context.Context, dir string, timeout time.Duration) error {
+// spoolAdopt takes over another instance's spool.
+func (c *cli) spoolAdopt(ctx context.Context, dir string, timeout time.Duration, move bool) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
@@ -75,21 +86,29 @@ func (c *cli) spoolAdopt(ctx context.Context, dir string, timeout time.Duration)
 	if dir, err = adoptable(c.spoolDir(dir)); err != nil {
 		return err
 	}
-	client, err := c.kafka(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	defer client.Close()
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
 	cfg.Log.Level = "warn"
 	log, _, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
 	if err != nil {
 		return err
 	}
+	if move {
+		return c.spoolMove(cfg, dir, log)
+	}
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	return c.spoolPublish(ctx, cfg, dir, log)
+}
+
+// spoolPublish publishes the records of another instance's spool.
+func (c *cli) spoolPublish(ctx context.Context, cfg *config.Config, dir string, log *zap.Logger) error {
+	client, err := c.kafka(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	defer client.Close()
 	s, err := spool.Open(spool.Options{
 		Dir: dir, MaxBytes: cfg.Spool.MaxBytes, MinFree: cfg.Spool.MinFree, SegmentBytes: cfg.Spool.SegmentBytes, Now: c.now, Log: log,
 	})

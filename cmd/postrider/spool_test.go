@@ -259,6 +259,40 @@ func TestAdoptMakesDeadLetters(t *testing.T) {
 	}
 }
 
+// TestAdoptByMoving: the receiver of this machine publishes what it was given,
+// behind what it has.
+func TestAdoptByMoving(t *testing.T) {
+	t.Parallel()
+	records := numbered(3)
+	gone, own := fill(t, records...), fill(t, numbered(1)...)
+	env := []string{"POSTRIDER_SPOOL_DIR=" + own, "POSTRIDER_KAFKA_BROKERS=127.0.0.1:1"} // Kafka is away
+	_, _, err := postrider(t, env, "spool", "adopt", own, "--move")
+	if err == nil || !strings.Contains(err.Error(), "this machine's own spool") {
+		t.Errorf("its own: %v", err)
+	}
+	s := openSpool(t, own)
+	out, _, err := postrider(t, env, "spool", "adopt", gone, "--move")
+	if err != nil || !strings.Contains(out, "3 records moved from "+gone+" into "+own+": the receiver publishes them (process ") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	taken, err := s.TakeRequeued()
+	if err != nil || len(taken) != len(records) {
+		t.Fatalf("%d were taken, %v", len(taken), err)
+	}
+	for i, p := range taken {
+		if got, err := s.Load(p.Ref); err != nil || string(got.Value) != string(records[i].Value) {
+			t.Errorf("record %d: %q, %v", i, got.Value, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	out, _, err = postrider(t, env, "spool", "adopt", gone, "--move", "--output", "json")
+	if err != nil || out != fmt.Sprintf(`{"dir":%q,"into":%q,"moved":0,"process":0}`+"\n", gone, own) {
+		t.Errorf("again: %v\n%s", err, out)
+	}
+}
+
 // TestExportIsWhole: what is exported can be published by other means.
 func TestExportIsWhole(t *testing.T) {
 	t.Parallel()
@@ -363,7 +397,7 @@ func TestAuditReadsTheSpool(t *testing.T) {
 	}
 }
 
-// TestSpoolNamesComplete: the numbers of records complete.
+// TestSpoolNumbersComplete: the numbers of records complete.
 func TestSpoolNumbersComplete(t *testing.T) {
 	t.Parallel()
 	dir := fill(t, numbered(2)...)

@@ -228,13 +228,15 @@ func TestExplanations(t *testing.T) {
 	again := retry.records()
 	late := day
 	late.To, late.Settled = noon.Add(time.Second), noon.Add(-time.Second)
-	uncounted := part[0]
-	uncounted.Headers = uncounted.Headers[:3]
+	uncounted, halfCounted := part[0], part[0]
+	uncounted.Headers, halfCounted.Headers = uncounted.Headers[:3], halfCounted.Headers[:4]
+	first := made{n: 7, source: "jet", at: noon, body: "first", events: []string{"x"}}
 	for name, c := range map[string]struct {
 		opt     audit.Options
 		records []audit.Record
 		want    audit.Source // of Explained to Uncheckable
 	}{
+		"and another source came first":            {day, slices.Concat(first.records(), part, again), audit.Source{Explained: 1}},
 		"the provider's retry is whole":            {day, and(part, again...), audit.Source{Explained: 1}},
 		"so it is after the window's end":          {audit.Options{From: day.From, To: noon.Add(time.Second), Settled: day.Settled}, and(part, again...), audit.Source{Explained: 1}},
 		"crashed before the raw record":            {day, and(all[2:], again...), audit.Source{Explained: 1}},
@@ -244,6 +246,7 @@ func TestExplanations(t *testing.T) {
 		"received when the audit began":            {late, part, audit.Source{InProgress: 1}},
 		"received then, the raw record is missing": {late, all[1:], audit.Source{InProgress: 1}},
 		"a version that did not count":             {day, and([]audit.Record{uncounted}, part[1:]...), audit.Source{Uncheckable: 1}},
+		"one that counted events only":             {day, and([]audit.Record{halfCounted}, part[1:]...), audit.Source{Uncheckable: 1}},
 	} {
 		got := run(t, c.opt, c.records...)
 		total := audit.Source{
@@ -297,6 +300,11 @@ func TestNoExplanation(t *testing.T) {
 	stranger.n, stranger.source = 3, "jet"
 	halfRetry := *batch(1)
 	halfRetry.n = 4
+	smaller := made{n: 5, source: "vfs", at: noon, body: "smaller", events: b.events[:2]}
+	queried := *batch(1)
+	queried.n = 6
+	otherQuery := queried.records()
+	otherQuery[0] = with(otherQuery[0], "query", "recipient=b%40example.com")
 	uncounted := b.raw()
 	uncounted.Headers = uncounted.Headers[:3]
 	for name, c := range map[string]struct {
@@ -305,6 +313,9 @@ func TestNoExplanation(t *testing.T) {
 	}{
 		"a repeat that was dropped because of it": {and(part, repeat.records()...), 1},
 		"the same body at another source":         {and(part, stranger.records()...), 1},
+		"the same body with other parameters":     {slices.Concat(part, otherQuery), 1},
+		"a retry of half of the orphans":          {slices.Concat(b.records()[1:], smaller.records()), 1},
+		"orphans like them":                       {slices.Concat(b.records()[1:], halfRetry.records()[1:]), 2},
 		"a retry that lacks something too":        {and(part, without(halfRetry.records(), 1)...), 2},
 		"a dead letter whose request is missing":  {b.records()[4:], 1},
 		"nothing of an uncounted request":         {[]audit.Record{uncounted}, 1},
@@ -330,8 +341,12 @@ func TestMarks(t *testing.T) {
 	odd[1] = with(odd[1], "conflict", "true")
 	replayed := with(all[2], "replay-id", "7")
 	replayed.Offset = 99
-	got := run(t, day, and(slices.Concat(all, copies, odd), replayed)...)
-	want := []audit.Source{{Name: "vfs", Requests: 3, Events: 6, DeadLetters: 1, Conflicts: 1}}
+	again := *batch(4)
+	again.events, again.dead = conflict.events, nil
+	odder := again.records()
+	odder[1] = with(odder[1], "conflict", "true")
+	got := run(t, day, and(slices.Concat(all, copies, odd, odder), replayed)...)
+	want := []audit.Source{{Name: "vfs", Requests: 4, Events: 7, DeadLetters: 1, Conflicts: 2}}
 	if diff := cmp.Diff(want, got.Sources); diff != "" || len(got.Findings) != 0 {
 		t.Errorf("%s\n%+v", diff, got.Findings)
 	}
@@ -409,6 +424,35 @@ func TestCopiesOfRecords(t *testing.T) {
 	got := run(t, day, twice...)
 	if want := (audit.Source{Name: "all", Requests: 1, Events: 3, DeadLetters: 2}); got.Total != want || len(got.Findings) != 0 {
 		t.Errorf("%+v, want %+v; %+v", got.Total, want, got.Findings)
+	}
+}
+
+// TestCopiesInTheSpool: a record that is drained may be read from both, or twice
+// from the spool.
+func TestCopiesInTheSpool(t *testing.T) {
+	t.Parallel()
+	b, retry := batch(1), *batch(1)
+	retry.n = 2
+	waiting := make([]audit.Record, 0, 10)
+	for _, r := range b.records() {
+		waiting = append(waiting, spooled(r), spooled(r))
+	}
+	got := run(t, day, waiting...)
+	if want := (audit.Source{Name: "all", Requests: 1, Spooled: 1}); got.Total != want || len(got.Findings) != 0 {
+		t.Errorf("%+v, want %+v; %+v", got.Total, want, got.Findings)
+	}
+	second := make([]audit.Record, 0, 10)
+	for _, r := range retry.records()[1:] {
+		second = append(second, spooled(r), spooled(r))
+	}
+	second = append(second, retry.raw())
+	got = run(t, day, slices.Concat(waiting, b.records(), second)...)
+	if want := (audit.Source{Name: "all", Requests: 2, Events: 3, DeadLetters: 1, Spooled: 1}); got.Total != want || len(got.Findings) != 0 {
+		t.Errorf("drained: %+v, want %+v; %+v", got.Total, want, got.Findings)
+	}
+	got = run(t, day, slices.Concat(waiting, retry.records())...)
+	if want := (audit.Source{Name: "all", Requests: 2, Events: 3, DeadLetters: 1, Spooled: 1}); got.Total != want || len(got.Findings) != 0 {
+		t.Errorf("not a duplicate yet: %+v, want %+v; %+v", got.Total, want, got.Findings)
 	}
 }
 
