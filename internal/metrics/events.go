@@ -34,7 +34,7 @@ func (f Fate) String() string { return fateNames[f] }
 // item shows. Changes take the lock shared, a scrape takes it alone: it sees
 // each step whole, and a balance other than 0 is always an error.
 type ledger struct {
-	mu                           sync.RWMutex
+	mu                            sync.RWMutex
 	received, settled, inProgress atomic.Int64
 }
 
