@@ -188,6 +188,32 @@ type unheard struct{}
 func (unheard) Quarantined(string, string) {}
 func (unheard) QuarantineDropped(string)   {}
 
+// How old a signature may be is judged by when the request came, not by when it
+// is redriven.
+func TestRedriveJudgesAgeByWhenARequestCame(t *testing.T) {
+	cfg := settings(t, "")
+	secret := webhook.Secret{ID: "a", Value: []byte(jetSecret)}
+	auth := webhook.Config{Type: "standard_webhooks", Decode: "raw"}
+	cfg.Sources[0].Auth.Type, cfg.Sources[0].Auth.Decode = auth.Type, auth.Decode
+	compiled, err := app.CompileSources(cfg, cfg.Sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := time.Now().Add(-20 * time.Hour)
+	req := webhook.Request{Method: http.MethodPost, Body: []byte("{}"), ReceivedAt: signed.Add(time.Minute)}
+	if err := webhook.Sign(auth, secret, &req, signed); err != nil {
+		t.Fatal(err)
+	}
+	d := app.NewRedriver(cfg, compiled, time.Now)
+	if _, err := d.Prove(&quarantine.Entry{Source: "jet", Request: req}); err != nil {
+		t.Errorf("Prove(): %v", err)
+	}
+	req.ReceivedAt = signed.Add(time.Hour)
+	if _, err := d.Prove(&quarantine.Entry{Source: "jet", Request: req}); err == nil {
+		t.Error("a request that came an hour after it was signed was proven")
+	}
+}
+
 // An address that the provider signs is the one of today's server.public_url: a
 // wrong one is another way of refusing everything.
 func TestRedriveProvesWithTodaysAddress(t *testing.T) {

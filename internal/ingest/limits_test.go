@@ -174,6 +174,30 @@ func TestRequestsInProgressAreBounded(t *testing.T) {
 	}
 }
 
+// Where all places are taken a request is told so before its body is read: it
+// costs neither its sender nor us anything.
+func TestOverloadIsAnsweredBeforeTheBody(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	r := start(t, func(o *ingest.Options, p *fakePublisher) {
+		o.Limits.MaxConcurrent = 1
+		p.entered, p.release = entered, release
+	})
+	first := r.dial()
+	defer first.close()
+	first.send(r.signed(jetEvent("a")))
+	<-entered
+	second := r.dial()
+	defer second.close()
+	second.write("POST /v1/webhooks/vfs/" + urlToken + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n") // no body follows
+	if status := second.status(); status != http.StatusTooManyRequests {
+		t.Errorf("got %d, want 429", status)
+	}
+	close(release)
+	if status := first.status(); status != http.StatusOK {
+		t.Errorf("the first request got %d", status)
+	}
+}
+
 func TestBodiesInMemoryAreBounded(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	r := start(t, func(o *ingest.Options, p *fakePublisher) {
