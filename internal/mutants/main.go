@@ -4,6 +4,7 @@
 // of the tree and fails if one survives.
 //
 //	go run ./internal/mutants              all of them
+//	go run ./internal/mutants -core        the few that stand for the main promises
 //	go run ./internal/mutants -only spool  those whose name contains a word
 //
 // A mutant that does not compile, or whose line is gone from the source, is an
@@ -25,9 +26,10 @@ import (
 
 func main() {
 	only := flag.String("only", "", "run the mutants whose name contains this")
+	core := flag.Bool("core", false, "run only the few that stand for the main promises")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout, *only)
+	err := run(ctx, os.Stdout, func(m *mutant) bool { return strings.Contains(m.name, *only) && (m.core || !*core) })
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -35,8 +37,8 @@ func main() {
 	}
 }
 
-// run tries every mutant and reports each in a line.
-func run(ctx context.Context, w io.Writer, only string) error {
+// run tries the mutants that are wanted and reports each in a line.
+func run(ctx context.Context, w io.Writer, wanted func(*mutant) bool) error {
 	root, err := moduleRoot(".")
 	if err != nil {
 		return err
@@ -54,10 +56,13 @@ func run(ctx context.Context, w io.Writer, only string) error {
 		return err
 	}
 	var failed []error
-	for _, m := range all {
-		if !strings.Contains(m.name, only) {
+	tried := 0
+	for i := range all {
+		m := &all[i]
+		if !wanted(m) {
 			continue
 		}
+		tried++
 		began := time.Now()
 		err := m.try(ctx, dir)
 		fmt.Fprintf(w, "%-44s %s (%.1f s)\n", m.name, verdict(err), time.Since(began).Seconds())
@@ -65,6 +70,10 @@ func run(ctx context.Context, w io.Writer, only string) error {
 			failed = append(failed, fmt.Errorf("mutant %s: %s: %w", m.name, m.what, err))
 		}
 	}
+	if tried == 0 {
+		return errors.New("mutants: none has such a name")
+	}
+	fmt.Fprintf(w, "%d mutants, %d caught\n", tried, tried-len(failed))
 	return errors.Join(failed...)
 }
 

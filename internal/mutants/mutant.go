@@ -15,6 +15,7 @@ type mutant struct {
 	name    string   // of its file
 	what    string   // what it breaks
 	test    []string // arguments of `go test`; it has to fail
+	core    bool     // one of the few that every change is tried against
 	changes []change
 }
 
@@ -25,6 +26,7 @@ type change struct{ file, from, to string }
 //
 //	what: the promise that it breaks
 //	test: -run TestName ./internal/package
+//	core: yes (left out for most)
 //	-- path/of/file.go --
 //	the text as it is
 //	==>
@@ -72,6 +74,8 @@ func parse(text string) (mutant, error) {
 			m.what = value
 		case "test":
 			m.test = strings.Fields(value)
+		case "core":
+			m.core = value == "yes"
 		default:
 			return m, fmt.Errorf("%w: line %q", errForm, line)
 		}
