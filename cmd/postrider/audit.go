@@ -33,7 +33,8 @@ Findings:
   duplicate    an event is there again and not marked; consumers drop it by its id
   surplus      a request has more than it says
   unreadable   a record is none of ours, or damaged
-The first two are what is missing. Not findings, but counted: a request whose
+The first two are what is missing. A request that a crash cut short before it was
+answered looks like that, too, until its provider sends it again. Not findings, but counted: a request whose
 provider sent it again and whose second copy is whole (explained); what is in the
 spool (spooled); what is being received (in progress); what a version published
 that did not count, or whose other records retention may have taken (uncheckable).

@@ -157,6 +157,7 @@ func (c *cli) auditNotes(o *auditOutcome) {
 		fmt.Fprintf(c.out, "%s %s: nothing is missing\n", plural(t.Requests, "request"), window)
 		return
 	}
-	fmt.Fprintf(c.out, "%s %s: %s. What is in the raw topic or in another instance's spool is not lost (`postrider spool ls` there)\n",
+	fmt.Fprintf(c.out, "%s %s: %s. What a crash cut short before it was answered looks like that until its provider sends it again; "+
+		"what lies in another instance's spool does, too (`postrider spool ls` there)\n",
 		plural(t.Requests, "request"), window, c.style.bad.apply(fmt.Sprintf("%d lack something", r.Missing())))
 }
