@@ -115,7 +115,7 @@ func receive(t *testing.T, p *topic, share bool) *receiver {
 		Topic: "seen", Publisher: p, Reader: p, Share: share, Log: zap.NewNop(),
 		Now: func() time.Time {
 			if !r.wall.at.IsZero() {
-				offset = r.wall.at.Sub(time.Now())
+				offset = time.Until(r.wall.at)
 				r.wall.at = time.Time{}
 			}
 			return time.Now().Add(offset)

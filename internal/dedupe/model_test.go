@@ -3,6 +3,7 @@ package dedupe_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,9 +40,9 @@ type model struct {
 
 // find returns what is remembered of an id, the latest.
 func (m *model) find(id [16]byte) (seen, bool) {
-	for i := len(m.list) - 1; i >= 0; i-- {
-		if m.list[i].id == id {
-			return m.list[i], true
+	for _, s := range slices.Backward(m.list) {
+		if s.id == id {
+			return s, true
 		}
 	}
 	return seen{}, false
