@@ -223,9 +223,12 @@ const over = "-over"
 // faultBridgeKill is the kind of fault after which events may come twice.
 const faultBridgeKill = "bridge-kill"
 
-// faultSpoolFull is the kind of fault in which a request may be refused whose
-// records are on their way already: nowhere is room to keep that in mind.
-const faultSpoolFull = "spool-full"
+// Kinds of faults in which a request may be refused whose records are on their
+// way to Kafka already, so that the provider's retry makes a second copy.
+const (
+	faultSpoolFull = "spool-full"
+	faultOverload  = "overload" // and answers take as long as they take
+)
 
 // sight takes one record of the run's topics; topic is without the prefix.
 func (l *ledger) sight(topic string, msg *broker.Message) {

@@ -27,6 +27,7 @@ type loadOptions struct {
 	rate    float64 // requests a second, all senders together; 0: as fast as they are answered
 	mix     mix
 	seed    uint64
+	hasty   bool     // senders come back at once after a refusal
 	targets []string // base addresses; a request that was not accepted goes to the next one
 }
 
@@ -123,7 +124,11 @@ func (l *load) deliver(ctx context.Context, r *request, random *rand.Rand) {
 
 // insist sends a request until it is accepted; false if it was given up.
 func (l *load) insist(ctx context.Context, r *request, offset int) bool {
-	for n, backoff := offset+int(r.id), firstBackoff; ctx.Err() == nil; n, backoff = n+1, min(2*backoff, maxBackoff) {
+	longest := maxBackoff
+	if l.opt.hasty {
+		longest = firstBackoff
+	}
+	for n, backoff := offset+int(r.id), firstBackoff; ctx.Err() == nil; n, backoff = n+1, min(2*backoff, longest) {
 		status := l.attempt(ctx, r, l.opt.targets[n%len(l.opt.targets)])
 		switch {
 		case status == http.StatusOK:

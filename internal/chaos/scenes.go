@@ -180,6 +180,8 @@ func (r *run) overload(ctx context.Context, s *stage) error {
 	s.load.finish(settlePatience)
 	sustained := float64(s.load.accepted.Load()) / calibration.Seconds()
 	resetPeak(s.receiver.pid())
+	r.journal.fault(time.Now(), faultOverload, 0, "")
+	o.hasty = true
 	s.load = r.startLoad(ctx, o)
 	begun := time.Now()
 	pause(ctx, s.tail)

@@ -172,7 +172,7 @@ func (v *verdict) worst() []offence {
 	if v.Faults[faultBridgeKill] == 0 && v.Duplicates > v.excused() || v.Duplicates > v.InFlight {
 		found = append(found, v.offences[kindRedelivered]...)
 	}
-	if v.Faults[faultSpoolFull] == 0 {
+	if v.excused() == 0 {
 		found = append(found, v.offences[kindResent]...)
 	}
 	return found
@@ -242,9 +242,9 @@ func quantile(sorted []uint32, q float64) time.Duration {
 	return time.Duration(sorted[i]) * time.Microsecond
 }
 
-// excused counts the duplicates that a full spool explains.
+// excused counts the duplicates that refusals explain which are part of a phase.
 func (v *verdict) excused() int {
-	if v.Faults[faultSpoolFull] == 0 {
+	if v.Faults[faultSpoolFull]+v.Faults[faultOverload] == 0 {
 		return 0
 	}
 	return v.ByRetry
@@ -262,7 +262,9 @@ func (v *verdict) breaches() []string {
 	wrong(v.RawLost, "accepted requests have no raw copy (I1)")
 	wrong(v.Altered, "events were altered (I2)")
 	wrong(v.Order, "events came out of order (I4)")
-	wrong(v.LateReal, "answers came too late (I6)")
+	if v.Faults[faultOverload] == 0 {
+		wrong(v.LateReal, "answers came too late (I6)")
+	}
 	wrong(v.Stuck, "events were never accepted, although all was well in the end")
 	if v.Faults[faultBridgeKill] == 0 {
 		wrong(v.Duplicates-v.excused(), "duplicates, though the receiver was never killed (I3)")
