@@ -8,11 +8,17 @@ import (
 
 // Content returns a hash of what the item says: the first 128 bits of the
 // SHA-256 over the item as received, without the white space that means nothing
-// in JSON, and over the query parameters that became part of the event. Two
-// events with one id say the same if their contents are equal.
+// in JSON, and over the query parameters that became part of the event. Where the
+// event's id is derived from what the item says, its canonical form takes the
+// place of the bytes. Two events with one id say the same if their contents are
+// equal.
 func (i *Item) Content() [16]byte {
 	text := room(make([]byte, 0, smallText), len(i.Body))
-	text = appendCompact(text, i.Body)
+	if i.derived != "" {
+		text = append(text, i.derived...)
+	} else {
+		text = appendCompact(text, i.Body)
+	}
 	for _, p := range i.query {
 		if p.metadata || p.recipient && i.addressed {
 			text = appendText(appendText(append(text, 0), p.name), p.value)

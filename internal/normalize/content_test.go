@@ -90,3 +90,27 @@ func TestDeadLettersAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+// A derived id comes from what the item says, in whatever order it says it: the
+// same item with its members in another order is no other content.
+func TestContentOfADerivedIDKnowsNoOrder(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.Provider != "cmcom" {
+			continue
+		}
+		var items []normalize.Item
+		for _, body := range []string{
+			`{"type":"delivered","messageId":"m","data":{"to":"a@example.com","from":"b@example.com"}}`,
+			`{"data":{"from":"b@example.com","to":"a@example.com"},"messageId":"m","type":"delivered"}`,
+		} {
+			out := run(t, s, proven("", body), "raw-1")
+			items = append(items, out.Events...)
+		}
+		if len(items) != 2 || items[0].Event.ID != items[1].Event.ID {
+			t.Fatalf("%d events, or not of one id", len(items))
+		}
+		if items[0].Content() != items[1].Content() {
+			t.Error("the order of members makes another content")
+		}
+	}
+}

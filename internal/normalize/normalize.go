@@ -59,6 +59,7 @@ type Item struct {
 
 	query     []parameter // of the request
 	addressed bool        // the event's recipient is the query's
+	derived   string      // native id, where it is a hash of all the item says
 }
 
 // DeadLetter makes the dead letter of an event that cannot be published.
@@ -143,6 +144,9 @@ func (n *run) add(out *Output, r *provider.Result) {
 		return
 	}
 	item.query, item.addressed = n.query, n.complete(&item.Event, r.NativeID)
+	if r.Derived {
+		item.derived = r.NativeID
+	}
 	if err := item.Event.Validate(); err != nil {
 		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageValidate, err.Error()))
 		return

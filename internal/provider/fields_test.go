@@ -99,7 +99,7 @@ func TestItems(t *testing.T) {
 	hash := got[1].NativeID
 	want := []provider.Result{
 		{Index: 0, Item: []byte(`{"type":"a","id":"1"}`), NativeID: "1", Event: event.Event{ProviderType: "a"}},
-		{Index: 1, Item: []byte(`{"type":"b"}`), NativeID: hash, Event: event.Event{ProviderType: "b"}},
+		{Index: 1, Item: []byte(`{"type":"b"}`), NativeID: hash, Derived: true, Event: event.Event{ProviderType: "b"}},
 		{Index: 2, Item: []byte(`{"id":"3"}`), Malformed: provider.MissingType("type")},
 		{Index: 3, Item: []byte(`null`), Malformed: &provider.Malformed{Reason: provider.ReasonNotAnObject, Detail: "item 3 is no object"}},
 	}

@@ -72,7 +72,7 @@ func (r Reading) item(out *Result, index int, v jsondoc.Value) {
 	case out.Malformed != nil:
 		out.NativeID, out.Event = "", event.Event{}
 	case out.NativeID == "":
-		out.NativeID = o.CanonicalHash()
+		out.NativeID, out.Derived = o.CanonicalHash(), true
 	}
 }
 

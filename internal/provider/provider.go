@@ -66,6 +66,9 @@ type Result struct {
 	// event id, or jsondoc's canonical hash of the item where it has none that
 	// can be relied on. Never empty unless Malformed.
 	NativeID string
+	// Derived says that NativeID is the canonical hash of the item: whatever has
+	// the same id says the same, in whatever order its members come.
+	Derived bool
 	// Item is the item's bytes within the request body.
 	Item []byte
 	// Index is the item's place in the payload, from 0; -1 for the whole body.
