@@ -88,10 +88,11 @@ func (o *SASLOptions) build(secured bool) (*login, error) {
 	if !secured {
 		return nil, errors.New("broker client: kafka.sasl.mechanism AWS_MSK_IAM needs kafka.tls.enabled: true")
 	}
-	m, err := newMSK(o.Region)
+	own, err := newMSK(o.Region)
 	if err != nil {
 		return nil, err
 	}
+	m := sasl.Mechanism(own)
 	l.present.Store(&m)
 	return l, nil
 }

@@ -169,7 +169,7 @@ func objects(t *testing.T, def *provider.Definition) []string {
 	t.Helper()
 	var list []string
 	for _, s := range def.Samples() {
-		text := fill.Replace(string(s.Body))
+		text := fill.Replace(s.Body)
 		if strings.HasPrefix(strings.TrimSpace(text), "{") && json.Valid([]byte(text)) {
 			list = append(list, text)
 		}
@@ -351,9 +351,9 @@ func TestCompressedBodiesAreBounded(t *testing.T) {
 // TestForwardedAddressIsBelievedOfTrustedProxiesOnly holds a source with an
 // allow list against what clients and proxies say of themselves.
 func TestForwardedAddressIsBelievedOfTrustedProxiesOnly(t *testing.T) {
-	const provider, stranger = "192.0.2.10", "203.0.113.9"
+	const sender, stranger = "192.0.2.10", "203.0.113.9"
 	allowed := func(o *ingest.Options) {
-		o.Sources[1].Verifier = webhook.Allow(o.Sources[1].Verifier, []netip.Prefix{netip.MustParsePrefix(provider + "/32")})
+		o.Sources[1].Verifier = webhook.Allow(o.Sources[1].Verifier, []netip.Prefix{netip.MustParsePrefix(sender + "/32")})
 	}
 	direct := start(t, func(o *ingest.Options, _ *fakePublisher) { allowed(o) })
 	proxied := start(t, func(o *ingest.Options, _ *fakePublisher) {
@@ -365,16 +365,16 @@ func TestForwardedAddressIsBelievedOfTrustedProxiesOnly(t *testing.T) {
 		header http.Header
 		want   int
 	}{
-		"nobody is trusted":              {direct, http.Header{"X-Forwarded-For": {provider}}, 401},
-		"other headers say it too":       {direct, http.Header{"X-Real-Ip": {provider}, "Forwarded": {"for=" + provider}, "X-Client-Ip": {provider}, "True-Client-Ip": {provider}, "Cf-Connecting-Ip": {provider}}, 401},
-		"a proxy tells":                  {proxied, http.Header{"X-Forwarded-For": {provider}}, 200},
-		"two proxies tell":               {proxied, http.Header{"X-Forwarded-For": {provider + ", 10.1.2.3"}}, 200},
-		"two proxies tell in two lines":  {proxied, http.Header{"X-Forwarded-For": {provider, "10.1.2.3"}}, 200},
-		"a stranger claims":              {proxied, http.Header{"X-Forwarded-For": {provider + ", " + stranger}}, 401},
-		"a stranger claims in two lines": {proxied, http.Header{"X-Forwarded-For": {provider, stranger}}, 401},
-		"a stranger writes rubbish":      {proxied, http.Header{"X-Forwarded-For": {provider + ", rubbish"}}, 401},
-		"a stranger leaves a gap":        {proxied, http.Header{"X-Forwarded-For": {provider + ",,"}}, 401},
-		"a proxy tells only otherwise":   {proxied, http.Header{"X-Real-Ip": {provider}, "Forwarded": {"for=" + provider}}, 401},
+		"nobody is trusted":              {direct, http.Header{"X-Forwarded-For": {sender}}, 401},
+		"other headers say it too":       {direct, http.Header{"X-Real-Ip": {sender}, "Forwarded": {"for=" + sender}, "X-Client-Ip": {sender}, "True-Client-Ip": {sender}, "Cf-Connecting-Ip": {sender}}, 401},
+		"a proxy tells":                  {proxied, http.Header{"X-Forwarded-For": {sender}}, 200},
+		"two proxies tell":               {proxied, http.Header{"X-Forwarded-For": {sender + ", 10.1.2.3"}}, 200},
+		"two proxies tell in two lines":  {proxied, http.Header{"X-Forwarded-For": {sender, "10.1.2.3"}}, 200},
+		"a stranger claims":              {proxied, http.Header{"X-Forwarded-For": {sender + ", " + stranger}}, 401},
+		"a stranger claims in two lines": {proxied, http.Header{"X-Forwarded-For": {sender, stranger}}, 401},
+		"a stranger writes rubbish":      {proxied, http.Header{"X-Forwarded-For": {sender + ", rubbish"}}, 401},
+		"a stranger leaves a gap":        {proxied, http.Header{"X-Forwarded-For": {sender + ",,"}}, 401},
+		"a proxy tells only otherwise":   {proxied, http.Header{"X-Real-Ip": {sender}, "Forwarded": {"for=" + sender}}, 401},
 		"nothing is said":                {proxied, http.Header{}, 401},
 	} {
 		req := c.r.request(http.MethodPost, tokenPath, item)

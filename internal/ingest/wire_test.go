@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -247,7 +248,7 @@ func TestGoodRequestsPassAThousandSlowOnes(t *testing.T) {
 	}
 	began := time.Now()
 	for i := range good {
-		r.want(r.signed(jetEvent(fmt.Sprint(i))), http.StatusOK)
+		r.want(r.signed(jetEvent(strconv.Itoa(i))), http.StatusOK)
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("%d good requests took %s", good, took)
