@@ -228,3 +228,22 @@ func TestALargeRequestIsKeptWholeBeforeTheLimitsAreKnown(t *testing.T) {
 		t.Errorf("the raw topic holds %d requests, %v", len(raw), err)
 	}
 }
+
+// The spool one source uses is none for another that does without: what a 200
+// means is the source's own.
+func TestASourceWithoutTheSpoolWaitsForKafka(t *testing.T) {
+	f := newReloading(t)
+	sources := strings.TrimSuffix(jetSource(jetSecret, ", durability: broker"), "]\n") +
+		", {name: vfs, provider: vfs, auth: {type: token, secrets: [{id: a, value: 9f86d081884c7d659a2feaa0c55ad015}]}}]\n"
+	r := f.start("kafka: {brokers: ['" + freeAddress(t) + "'], publish: {budget: 300ms}}\n" + sources)
+	if status := r.post(jetEvent("evt_1")); status != http.StatusServiceUnavailable {
+		t.Errorf("durability broker: got %d, want 503", status)
+	}
+	code, s := r.ready()
+	if code != http.StatusOK || s.Spool.Mode != "mixed" || s.Spool.Records != 0 || s.Durability["jet"] != "broker" || s.Durability["vfs"] != "broker_then_spool" {
+		t.Errorf("readyz: %d %+v", code, s)
+	}
+	if !strings.Contains(strings.Join(s.Reasons, "\n"), "without the spool: jet") {
+		t.Errorf("the source that is refused is not named: %q", s.Reasons)
+	}
+}
