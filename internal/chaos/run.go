@@ -274,7 +274,9 @@ func (r *run) depth(ctx context.Context, recv *receiver) int {
 	return int(page.sum(metricSpool, ""))
 }
 
-// outage notes that Kafka cannot be written to, and back that it can again.
+// outage notes that Kafka is away, and back that it is on its way back: a broker
+// that starts on the same machine takes the processors for some seconds, and
+// what that does to answers is not what its absence does.
 func (r *run) outage(kind string, node int) {
 	r.journal.fault(time.Now(), kind, 0, fmt.Sprintf("node %d", node))
 }

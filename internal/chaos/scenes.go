@@ -23,13 +23,14 @@ func (r *run) drain(ctx context.Context, s *stage) error {
 	limit := 30*time.Second + time.Duration(s.size)*2*time.Millisecond
 	for s.load.events.Load()-before < int64(s.size) && time.Since(begun) < limit && pause(ctx, pollEvery) {
 	}
+	pause(ctx, 2*outageFirst-time.Since(begun)) // so that there is a time after the first one
 	spooled, away := s.load.events.Load()-before, time.Since(begun)
 	depth := r.depth(ctx, s.receiver)
 	s.load.pace.set(s.rate / 10) // new events queue behind the old ones
+	r.back(stepNodeKill)
 	if err := r.cluster.startNode(ctx, 0); err != nil {
 		return err
 	}
-	r.back(stepNodeKill)
 	took, err := r.awaitDrained(ctx, s.receiver)
 	s.result.note("%d events accepted in %.1f s without Kafka, %d records in the spool, drained %.1f s after Kafka answered again",
 		spooled, away.Seconds(), depth, took.Seconds())
@@ -149,10 +150,10 @@ func (r *run) late(ctx context.Context, s *stage) error {
 	defer s.load.finish(0)
 	pause(ctx, s.tail)
 	accepted := s.load.events.Load()
+	r.back(stepNodeKill)
 	if err := r.cluster.startNode(ctx, 0); err != nil {
 		return err
 	}
-	r.back(stepNodeKill)
 	s.result.note("%d events accepted before Kafka was there", accepted)
 	if accepted == 0 {
 		s.result.breach("nothing was accepted before Kafka was there")

@@ -79,10 +79,10 @@ func (r *run) killNode(ctx context.Context, s *stage, st step) error {
 		return err
 	}
 	pause(ctx, st.hold)
+	r.back(st.kind)
 	if err := r.cluster.startNode(ctx, st.node); err != nil {
 		return err
 	}
-	r.back(st.kind)
 	return r.cluster.awaitWhole(ctx, r.prefix)
 }
 
