@@ -49,13 +49,13 @@ type Publisher interface {
 type Durability uint8
 
 const (
-	// BrokerOnly: acknowledged by all in-sync replicas; a record that is not in
+	// BrokerOnly means acknowledged by all in-sync replicas; a record that is not in
 	// time has failed.
 	BrokerOnly Durability = iota
-	// BrokerThenSpool: acknowledged in time or else kept in the Store, from where
+	// BrokerThenSpool means acknowledged in time or else kept in the Store, from where
 	// it is published as soon as Kafka takes it.
 	BrokerThenSpool
-	// SpoolFirst: kept in the Store at once, published from there.
+	// SpoolFirst means kept in the Store at once, published from there.
 	SpoolFirst
 )
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -395,6 +396,7 @@ func TestLoadedRecordsStayStoredUntilAcknowledged(t *testing.T) {
 // letter; and only where the answer makes its sequence worthless may it be there
 // twice.
 func TestNoProduceErrorLosesAStoredRecord(t *testing.T) {
+	t.Parallel()
 	letter := func(rec *Record, _ error) (Record, bool) {
 		return Record{Topic: "dead", Key: []byte("d"), Value: rec.Value}, true
 	}
@@ -402,7 +404,7 @@ func TestNoProduceErrorLosesAStoredRecord(t *testing.T) {
 		if code == 0 || code == 46 {
 			continue // acknowledgements
 		}
-		t.Run(fmt.Sprint(code), func(t *testing.T) {
+		t.Run(strconv.Itoa(int(code)), func(t *testing.T) {
 			t.Parallel()
 			r, s := storeRig(t, PublisherOptions{StandIn: letter, Budget: 10 * time.Second}, kfake.SeedTopics(1, "dead"))
 			r.wait = func(ctx context.Context, _ time.Duration) error { return sleep(ctx, time.Millisecond) }
@@ -547,7 +549,7 @@ func TestHandOverRaces(t *testing.T) {
 		}
 	}
 	for k := range keys {
-		if n := next[fmt.Sprint(k)]; n != each {
+		if n := next[strconv.Itoa(k)]; n != each {
 			t.Errorf("key %d: %d records, want %d", k, n, each)
 		}
 	}
