@@ -100,7 +100,7 @@ func (o *options) round(ctx context.Context, dir string, round amounts, rep *rep
 			return err
 		}
 	}
-	r, err := newRun(*o, dir, randomName(), c, progress) //nolint:contextcheck // dialling does not connect
+	r, err := newRun(*o, dir, randomName(), c, progress)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func ms(d time.Duration) string {
 
 // columns are the table's.
 func columns() []string {
-	return []string{"phase", "broken", "requests", "sent again", "events accepted", "present", "lost", "altered", "duplicates (in flight at kills)", "out of order", "answer p50", "p99", "max"}
+	return []string{"phase", "broken", "requests", "sent again", "events accepted", "present", "lost", "altered", "duplicates (in flight or spooled at kills)", "out of order", "answer p50", "p99", "max"}
 }
 
 // cells is a phase as a row.
