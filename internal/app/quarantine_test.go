@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -118,7 +119,7 @@ func redriveSome(t *testing.T, r *running, n int, orderly bool) {
 	if err := d.Connect(t.Context(), client, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = d.Close(t.Context()) })
+	t.Cleanup(func() { _ = d.Close(context.Background()) }) // the test's context has ended by then
 	for _, e := range kept(t, r.cfg) {
 		if e.Redriven || n == 0 {
 			continue
