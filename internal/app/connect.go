@@ -33,7 +33,7 @@ func (a *App) connect(ctx context.Context) error {
 	if err := a.startEmbedded(); err != nil { //nolint:contextcheck // it outlives this call
 		return err
 	}
-	client, err := Dial(a.cfg, a.info.Brokers) //nolint:contextcheck // credentials are fetched when a connection needs them
+	client, err := Dial(a.cfg, a.info.Brokers)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ type Stored struct {
 func Describe(ref Ref, r *Record) Stored {
 	s := Stored{Ref: ref, Topic: r.Topic, Size: int32(RecordBytes(r) + sizeSlack)} //nolint:gosec // a record is far below 2 GiB
 	if r.Key == nil {
-		s.Slot = uint32(ref.Seq & math.MaxInt32) //nolint:gosec // cut to its width
+		s.Slot = uint32(ref.Seq & math.MaxInt32)
 	} else {
 		s.Slot = keySlot(r.Key)
 	}

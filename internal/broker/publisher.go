@@ -188,7 +188,7 @@ func (p *GroupCommitter) Warm(ctx context.Context, topics ...string) error {
 		if err != nil {
 			return fmt.Errorf("publisher: topic %s: %w", name, explain(err))
 		}
-		p.topic(name).open(n) //nolint:contextcheck // lanes live as long as the publisher, not as its callers
+		p.topic(name).open(n)
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func (p *GroupCommitter) Publish(ctx context.Context, recs []Record) error {
 	}
 	for i := range w.entries {
 		if e := &w.entries[i]; e.state.Load() == stateQueued {
-			e.topic.enqueue(inMemory(e)) //nolint:contextcheck // lanes live as long as the publisher, not as its callers
+			e.topic.enqueue(inMemory(e))
 		}
 	}
 	return w.wait(ctx, p)

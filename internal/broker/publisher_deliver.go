@@ -79,7 +79,7 @@ func (h *handOver) line(ctx context.Context) {
 		}
 		e.patient = true
 		if !full && !h.p.tripped() && !e.topic.blocked(e.slot) {
-			e.topic.enqueue(inMemory(e)) //nolint:contextcheck // lanes live as long as the publisher, not as its callers
+			e.topic.enqueue(inMemory(e))
 			continue
 		}
 		if !full {
@@ -106,7 +106,7 @@ func (h *handOver) park(ctx context.Context, park []int, full bool) {
 			e.err = notStored(cause, h.failed)
 		} else {
 			next := Stored{Ref: refs[n], Topic: e.rec.Topic, Slot: e.slot, Size: e.size}
-			e.topic.enqueue(inStore(&next)) //nolint:contextcheck // as above
+			e.topic.enqueue(inStore(&next))
 			h.mark(i)
 		}
 		e.state.Store(stateSettled)

@@ -90,7 +90,7 @@ func (s *memStore) pending() []Stored {
 	for seq, r := range s.held {
 		out = append(out, Describe(Ref{Seq: seq}, &r))
 	}
-	slices.SortFunc(out, func(a, b Stored) int { return int(a.Seq) - int(b.Seq) }) //nolint:gosec // few
+	slices.SortFunc(out, func(a, b Stored) int { return int(a.Seq) - int(b.Seq) })
 	return out
 }
 

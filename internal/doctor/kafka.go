@@ -13,7 +13,7 @@ import (
 
 // kafka examines the brokers and, if they answer, the topics.
 func (e *examination) kafka(ctx context.Context) {
-	client, err := app.Dial(e.Config, app.Brokers(e.Config)) //nolint:contextcheck // credentials are fetched when a connection needs them
+	client, err := app.Dial(e.Config, app.Brokers(e.Config))
 	if err != nil {
 		e.found("kafka", Fail, "correct the setting it names", "%v", err)
 		return
