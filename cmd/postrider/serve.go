@@ -45,13 +45,15 @@ func (c *cli) serve(cmd *cobra.Command) error {
 		return err
 	}
 	outliveReaders()
-	app.TuneCollector(c.getenv)
+	collector := app.TuneCollector(cfg, c.getenv)
 	log, level, err := app.NewLogger(cfg.Log, c.errOut, terminal(c.errOut))
 	if err != nil {
 		return err
 	}
 	defer log.Sync() //nolint:errcheck // a terminal cannot be synced
-	a, err := app.New(cfg, app.Options{Log: log, Level: level, Now: c.now, Version: version(), ReadyFile: c.getenv("POSTRIDER_TEST_READY_FILE")})
+	a, err := app.New(cfg, app.Options{
+		Log: log, Level: level, Now: c.now, Version: version(), Collector: collector, ReadyFile: c.getenv("POSTRIDER_TEST_READY_FILE"),
+	})
 	if err != nil {
 		return err
 	}

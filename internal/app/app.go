@@ -33,6 +33,8 @@ type Options struct {
 	Version string
 	// Level is the level of Log, for a reload to change; nil: it stays.
 	Level *zap.AtomicLevel
+	// Collector is how the garbage collector was set; the zero value leaves it.
+	Collector Collector
 	// ReadyFile, when set, is written (as JSON, the Info without secrets) once
 	// everything listens; tests wait for it.
 	ReadyFile string
@@ -112,6 +114,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.background.Go(func() { a.outages.watch(ctx) })
+	a.background.Go(func() { a.opt.Collector.follow(ctx, a.window.IDs) })
 	a.serve("server.listen", func() error { return a.ingest.Serve(a.webhooks) })
 	for _, n := range a.cfg.Notices {
 		a.log.Warn(n, zap.String("reason_code", "config_notice"))

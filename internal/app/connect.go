@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -43,13 +44,26 @@ func (a *App) connect(ctx context.Context) error {
 	if err != nil && !broker.Unreachable(err) {
 		return err
 	}
+	if err != nil {
+		a.publisher.Suspect() // so that the first webhooks need not find out
+	}
 	a.background.Go(func() {
 		if err != nil {
 			a.keepConnecting(ctx)
 		}
-		a.health.watch(ctx, client.Ping)
+		a.health.watch(ctx, a.probe)
 	})
 	return nil
+}
+
+// probe asks the cluster whether it is there; the publisher need not find out by
+// itself that it is not.
+func (a *App) probe(ctx context.Context) error {
+	err := a.client.Ping(ctx)
+	if broker.Unreachable(err) && !errors.Is(ctx.Err(), context.Canceled) {
+		a.publisher.Suspect()
+	}
+	return err
 }
 
 // startPublisher makes the publisher and puts what an earlier process left in the

@@ -1,49 +1,99 @@
 package app
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/postrider/postrider/internal/config"
 )
 
 // The collector's settings. A receiver's live heap is a few megabytes of
 // short-lived requests, so that the default (collect when it has doubled)
 // collects all the time; four times the garbage costs some 20 MB and saves a
-// sixth of the CPU. The soft limit keeps that from adding up when the heap is
-// large for once.
+// sixth of the CPU. The soft limit keeps that from adding up under overload, when
+// there is much alive for once.
 const (
-	gcPercent       = 400
-	softMemoryLimit = 1 << 30
+	gcPercent = 400
+	// usualMemory is what a receiver needs beside requests, records and ids.
+	usualMemory = 32 << 20
+	// bytesPerID is what package dedupe needs for an id that it knows, with room
+	// for the moment at which its table grows.
+	bytesPerID = 64
 	// cgroupShare of the container's limit is ours; the rest is for the kernel's
 	// buffers and the moment between two collections.
 	cgroupShare = 0.8
+	// limitEvery is how often the limit follows the number of ids.
+	limitEvery = 10 * time.Second
 )
 
 // cgroupLimitFile holds the container's memory limit (control groups, version 2).
 const cgroupLimitFile = "/sys/fs/cgroup/memory.max"
 
-// TuneCollector sets the garbage collector for a receiver, unless the operator
-// did so with GOGC or GOMEMLIMIT.
-func TuneCollector(getenv func(string) string) {
+// Collector is how the garbage collector is set for a receiver.
+type Collector struct {
+	base  int64 // soft limit without ids, bytes; 0: the operator has set one
+	bound int64 // of the soft limit: the container's; 0: none
+}
+
+// TuneCollector sets the garbage collector for a receiver of this configuration,
+// unless the operator did so with GOGC or GOMEMLIMIT. The soft limit is what
+// requests and records may hold by their own bounds and a little more, and what
+// the known ids take.
+func TuneCollector(cfg *config.Config, getenv func(string) string) Collector {
 	if getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit(os.ReadFile))
+	if getenv("GOMEMLIMIT") != "" {
+		return Collector{}
+	}
+	c := Collector{
+		base:  usualMemory + cfg.Server.MaxBufferedBytes + cfg.Kafka.Publish.MaxInFlightBytes,
+		bound: containerLimit(os.ReadFile),
+	}
+	debug.SetMemoryLimit(c.limit(0))
+	return c
+}
+
+// limit is the soft limit while so many ids are known.
+func (c Collector) limit(ids int) int64 {
+	n := c.base + int64(ids)*bytesPerID
+	if c.bound > 0 {
+		n = min(n, c.bound)
+	}
+	return n
+}
+
+// follow makes the soft limit follow the number of known ids until ctx ends.
+func (c Collector) follow(ctx context.Context, ids func() int) {
+	if c.base == 0 {
+		return
+	}
+	tick := time.NewTicker(limitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			debug.SetMemoryLimit(c.limit(ids()))
+		}
 	}
 }
 
-// memoryLimit is the share of the container's limit, or the default where there
-// is no container or no limit.
-func memoryLimit(readFile func(string) ([]byte, error)) int64 {
+// containerLimit is our share of the container's limit; 0 where there is no
+// container or no limit.
+func containerLimit(readFile func(string) ([]byte, error)) int64 {
 	b, err := readFile(cgroupLimitFile)
 	if err != nil {
-		return softMemoryLimit
+		return 0
 	}
 	limit, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
 	if err != nil || limit <= 0 { // "max": none
-		return softMemoryLimit
+		return 0
 	}
 	return int64(cgroupShare * float64(limit))
 }

@@ -14,6 +14,10 @@ const trippedAfter = 3
 
 func (p *GroupCommitter) tripped() bool { return p.misses.Load() >= trippedAfter }
 
+// Suspect says that Kafka was just seen not to answer: records are stored without
+// trying the broker first, until something is acknowledged.
+func (p *GroupCommitter) Suspect() { p.misses.Store(trippedAfter) }
+
 // unjam says that a lane's group was acknowledged.
 func (p *GroupCommitter) unjam(l *lane) {
 	if l.stuck.Load() {
@@ -71,39 +75,48 @@ type handOver struct {
 func (h *handOver) line(ctx context.Context) {
 	size := h.w.admit(h.p)
 	full := !h.p.reserve(size)
+	tripped := h.p.tripped()
 	var park []int
+	blocked := full // for a better reason than that the broker is suspected
 	for i := range h.w.entries {
 		e := &h.w.entries[i]
 		if e.state.Load() != stateQueued {
 			continue
 		}
 		e.patient = true
-		if !full && !h.p.tripped() && !e.topic.blocked(e.slot) {
+		stuck := e.topic.blocked(e.slot)
+		if !full && !stuck && !tripped {
+			e.topic.enqueue(inMemory(e))
+			continue
+		}
+		blocked = blocked || stuck
+		park = append(park, i)
+	}
+	if len(park) > 0 {
+		h.park(ctx, park, full, blocked)
+	}
+}
+
+// park stores records that are in no line yet, and puts them in line behind what
+// is there. If the store takes nothing and the broker is merely suspected, they
+// go in line in memory: somebody has to try it.
+func (h *handOver) park(ctx context.Context, park []int, full, blocked bool) {
+	refs := h.append(ctx, park)
+	inLine := h.failed != nil && !blocked
+	if inLine {
+		h.failed = nil
+	}
+	for n, i := range park {
+		e := &h.w.entries[i]
+		if inLine {
 			e.topic.enqueue(inMemory(e))
 			continue
 		}
 		if !full {
 			h.p.release(int64(e.size))
 		}
-		park = append(park, i)
-	}
-	if len(park) > 0 {
-		h.park(ctx, park, full)
-	}
-}
-
-// park stores records that are in no line yet, and puts them in line behind what
-// is there.
-func (h *handOver) park(ctx context.Context, park []int, full bool) {
-	refs := h.append(ctx, park)
-	cause := ErrDeadline
-	if full {
-		cause = ErrOverloaded
-	}
-	for n, i := range park {
-		e := &h.w.entries[i]
 		if h.failed != nil {
-			e.err = notStored(cause, h.failed)
+			e.err = notStored(reasonToStore(full), h.failed)
 		} else {
 			next := Stored{Ref: refs[n], Topic: e.rec.Topic, Slot: e.slot, Size: e.size}
 			e.topic.enqueue(inStore(&next))
@@ -112,6 +125,14 @@ func (h *handOver) park(ctx context.Context, park []int, full bool) {
 		e.state.Store(stateSettled)
 		h.w.finish()
 	}
+}
+
+// reasonToStore says why a record had to be stored.
+func reasonToStore(full bool) error {
+	if full {
+		return ErrOverloaded
+	}
+	return ErrDeadline
 }
 
 // append stores entries' records, all or none; then failed says why.

@@ -493,6 +493,35 @@ func TestTheBreakerStoresAtOnceAndClosesByItself(t *testing.T) {
 	}
 }
 
+func TestASuspectedBrokerIsNotWaitedFor(t *testing.T) {
+	r, s := storeRig(t, PublisherOptions{Budget: 10 * time.Second})
+	waiting, free := r.hold()
+	r.Suspect()
+	if n := r.deliver(BrokerThenSpool, record("a")); n != 1 {
+		t.Errorf("%d records in the store, want 1", n)
+	}
+	<-waiting // it is tried all the same
+	free()
+	eventually(t, "the store is empty", s.empty)
+	if n := r.deliver(BrokerThenSpool, record("b")); n != 0 {
+		t.Error("the broker is still suspected although it answers")
+	}
+	r.topicIs("a", "b")
+}
+
+func TestASuspectedBrokerIsTriedWhenTheStoreTakesNothing(t *testing.T) {
+	r, s := storeRig(t, PublisherOptions{Budget: 10 * time.Second})
+	s.full = errors.New("disk full")
+	r.Suspect()
+	if n := r.deliver(BrokerThenSpool, records("a", "b")...); n != 0 {
+		t.Errorf("%d records in the store, want none", n)
+	}
+	r.topicIs("a", "b")
+	if r.tripped() {
+		t.Error("the broker is still suspected although it answers")
+	}
+}
+
 func TestWhatDoesNotFitIntoMemoryGoesToTheStore(t *testing.T) {
 	r, s := storeRig(t, PublisherOptions{Budget: time.Second, MaxInFlightBytes: 4096})
 	_, free := r.hold()

@@ -14,7 +14,7 @@ import (
 // unknownTopicTries is how often a topic may be missing before its records
 // fail. The pauses between them add up to metadataTTL and more, so that a
 // topic that was just created is found.
-const unknownTopicTries = 9
+const unknownTopicTries = 11
 
 // topic is what the publisher knows about one topic. Topics are never
 // forgotten: their names come from the configuration.
