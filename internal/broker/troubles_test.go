@@ -1,0 +1,49 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Nobody waits for the records of callers that have left, and they are never
+// published: no acknowledgement would ever end that trouble.
+func TestTroublesEndWhenTheirCallersHaveLeft(t *testing.T) {
+	r := newRig(t, PublisherOptions{})
+	var away atomic.Bool
+	r.produce = &faulty{RoundTripper: r.produce, before: func() error {
+		if away.Load() {
+			return errors.New("no answer")
+		}
+		return nil
+	}}
+	r.mustPublish(record("before"))
+	away.Store(true)
+	left := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		defer cancel()
+		left <- r.Publish(ctx, records("late"))
+	}()
+	eventually(t, "the trouble is told", func() bool { return r.Troubles()[testTopic] != nil })
+	if err := <-left; err == nil {
+		t.Fatal("published although Kafka is away")
+	}
+	eventually(t, "the trouble is over", func() bool { return len(r.Troubles()) == 0 })
+}
+
+// A topic that is not there is no trouble of somebody who has given up either.
+func TestTroublesOfAMissingTopicEndWithTheirCallers(t *testing.T) {
+	r := newRig(t, PublisherOptions{})
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	left := make(chan error, 1)
+	go func() { left <- r.Publish(ctx, []Record{{Topic: "missing", Value: []byte("x")}}) }()
+	eventually(t, "the trouble is told", func() bool { return r.Troubles()["missing"] != nil })
+	if err := <-left; err == nil {
+		t.Fatal("published to a topic that is not there")
+	}
+	eventually(t, "the trouble is over", func() bool { return len(r.Troubles()) == 0 })
+}
