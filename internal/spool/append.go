@@ -19,6 +19,10 @@ const (
 	maxCommitBytes   = 8 << 20
 )
 
+// holdTries bounds how many segments one commit may lose to notes that fail
+// before it has written anything.
+const holdTries = 3
+
 // Bounds of one Append. A record is a little shorter than a frame may be, so
 // that the cause for which it is set aside fits in.
 const (
@@ -219,12 +223,12 @@ type written struct {
 // write numbers the records and writes them to the active segment, or to a new
 // one when they would not fit.
 func (s *Spool) write(batch []*request, size int64) (written, error) {
-	if err := s.fit(size); err != nil {
+	seg, err := s.hold(size)
+	if err != nil {
 		return written{}, err
 	}
-	s.writing.Lock()
 	defer s.writing.Unlock()
-	w := written{seg: s.active}
+	w := written{seg: seg}
 	for _, req := range batch {
 		w.count += len(req.ends)
 	}
@@ -239,6 +243,25 @@ func (s *Spool) write(batch []*request, size int64) (written, error) {
 	}
 	s.grow(w.seg, size)
 	return w, nil
+}
+
+// hold returns an active segment with room for size bytes, with writing locked.
+// A note that fails meanwhile takes the segment away: then a fresh one is tried.
+func (s *Spool) hold(size int64) (*segmentFile, error) {
+	for range holdTries {
+		if err := s.fit(size); err != nil {
+			return nil, err
+		}
+		s.writing.Lock()
+		s.mu.Lock()
+		seg := s.active
+		s.mu.Unlock()
+		if seg != nil {
+			return seg, nil
+		}
+		s.writing.Unlock()
+	}
+	return nil, errors.New("the segment was given up before the records could be written, because a note of what is settled could not be")
 }
 
 // fit makes the active segment one with room for size bytes.

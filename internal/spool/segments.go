@@ -124,8 +124,9 @@ func segmentOf(segments []*segmentFile, seq uint64) *segmentFile {
 	return segments[i-1]
 }
 
-// rotate begins a new segment with room for need bytes. Only the committer and
-// Open call it.
+// rotate begins a new segment with room for need bytes, with the notes that are
+// owed at its beginning; an error if it took them not: then it is done with.
+// Only the committer and Open call it.
 func (s *Spool) rotate(need int64) error {
 	seg, err := s.createSegment(need)
 	if err != nil {
@@ -143,7 +144,9 @@ func (s *Spool) rotate(need int64) error {
 		_ = old.f.Sync()
 		old.trim()
 	}
-	s.flush()
+	if err := s.flush(); err != nil {
+		return fmt.Errorf("new segment %s: note what is settled: %w", seg.name, err)
+	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ func (s *Spool) Settle(refs []broker.Ref, cause error) {
 		refs = s.setAside(refs, cause.Error())
 	}
 	if s.mark(refs) {
-		s.flush()
+		_ = s.flush() // logged, and tried again in the next segment
 	}
 }
 
@@ -47,8 +47,8 @@ func (s *Spool) mark(refs []broker.Ref) bool {
 }
 
 // flush writes what was settled to the end of the active segment. What cannot
-// be written waits for the next one.
-func (s *Spool) flush() {
+// be written waits for the next one; the error is that of the write.
+func (s *Spool) flush() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	for {
@@ -58,19 +58,19 @@ func (s *Spool) flush() {
 		seqs := s.owed[:n:n]
 		if n == 0 || seg == nil {
 			s.mu.Unlock()
-			return
+			return nil
 		}
 		s.owed = s.owed[n:]
 		s.mu.Unlock()
-		if !s.note(seg, next, seqs) {
-			return
+		if err := s.note(seg, next, seqs); err != nil {
+			return err
 		}
 	}
 }
 
 // note writes one list of settled records. After a write that failed nobody
 // knows where the segment ends: it is done with. The caller holds writing.
-func (s *Spool) note(seg *segmentFile, next uint64, seqs []uint64) bool {
+func (s *Spool) note(seg *segmentFile, next uint64, seqs []uint64) error {
 	frame := segment.AppendRuns(segment.StartFrame(nil), segment.Runs(seqs))
 	segment.SealFrame(frame, seg.place(seg.size), segment.KindSettled, next)
 	err := writeAll(seg.f, frame, seg.size)
@@ -83,10 +83,10 @@ func (s *Spool) note(seg *segmentFile, next uint64, seqs []uint64) bool {
 		s.opts.Log.Warn("spool: settled records could not be noted; that is tried again", zap.String("file", seg.name), zap.Error(err))
 		s.owed = append(s.owed, seqs...)
 		s.active = nil
-		return false
+		return err
 	}
 	s.unsynced = true
-	return true
+	return nil
 }
 
 // syncNotes syncs the notes written since the last sync.

@@ -207,7 +207,7 @@ func (s *Spool) Close() error {
 
 // finish is the end of the committer: the last notes are written and synced.
 func (s *Spool) finish() {
-	s.flush()
+	_ = s.flush() // what it leaves, check tries in a fresh segment
 	s.check()
 	s.removeSettled()
 	s.writing.Lock()
