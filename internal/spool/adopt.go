@@ -84,7 +84,7 @@ func (a *adoption) write() error {
 	if len(a.refs) == 0 {
 		return nil
 	}
-	name := fmt.Sprintf("%s/adopted-%08x-%020d%s", requeueDir, a.salt, a.refs[0].Seq, recordExt)
+	name := requeueDir + "/" + adoptedName(a.salt, a.refs[0].Seq, len(a.refs))
 	if err := a.into.writeFile(name, a.file); err != nil {
 		return err
 	}
@@ -92,4 +92,10 @@ func (a *adoption) write() error {
 	a.moved += len(a.refs)
 	a.refs = nil
 	return nil
+}
+
+// adoptedName returns the name of a file of moved records: its salt, the number
+// that the first record had where it comes from, and how many there are.
+func adoptedName(salt uint32, first uint64, count int) string {
+	return fmt.Sprintf("adopted-%08x-%020d-%d%s", salt, first, count, recordExt)
 }

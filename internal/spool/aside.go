@@ -54,7 +54,7 @@ func (s *Spool) retryAside() {
 	s.mu.Unlock()
 	for _, n := range notes {
 		if done := s.setAside([]broker.Ref{n.ref}, n.cause); s.mark(done) {
-			s.flush()
+			_ = s.flush() // logged, and tried again in the next segment
 		}
 	}
 }
@@ -131,8 +131,9 @@ func (s *Spool) countAside(r *recovery) error {
 // TakeRequeued stores the records that were put into requeue/ again, behind all
 // that is there, and returns them for the publisher to put in line. Call it
 // from time to time, from one goroutine. If the process ends in between, a
-// record may be there twice. A file that cannot be read is moved to damaged/.
-// On an error what was taken before it is returned too; the rest stays.
+// record may be there twice. Of a damaged file what is whole is taken, the rest is
+// counted, and the file is kept in damaged/. On an error what was taken before it
+// is returned too; the rest stays.
 func (s *Spool) TakeRequeued() ([]broker.Stored, error) {
 	list, err := s.vol.List(requeueDir)
 	if err != nil {
@@ -153,21 +154,23 @@ func (s *Spool) TakeRequeued() ([]broker.Stored, error) {
 	return taken, nil
 }
 
-// takeFile stores the records of one file and removes it.
+// takeFile stores the records of one file and removes it; a damaged one it keeps.
 func (s *Spool) takeFile(name string) ([]broker.Stored, error) {
 	path := requeueDir + "/" + name
-	recs, err := s.readRequeued(path)
+	r, err := s.readRequeued(path)
 	if err != nil {
-		s.opts.Log.Error("spool: a file to requeue is damaged and was moved away", zap.String("file", path), zap.Error(err))
-		return nil, s.vol.Rename(path, damagedDir+"/"+name)
+		return nil, err
 	}
-	refs, err := s.Append(context.Background(), recs)
+	refs, err := s.Append(context.Background(), r.records)
 	if err != nil {
 		return nil, err
 	}
 	stored := make([]broker.Stored, len(refs))
 	for i := range refs {
-		stored[i] = broker.Describe(refs[i], &recs[i])
+		stored[i] = broker.Describe(refs[i], &r.records[i])
+	}
+	if r.damage != nil {
+		return stored, s.keepRequeued(name, r)
 	}
 	err = s.vol.Remove(path)
 	if err == nil {
@@ -176,28 +179,59 @@ func (s *Spool) takeFile(name string) ([]broker.Stored, error) {
 	return stored, err
 }
 
-// readRequeued reads the records of one file; an error if any part is damaged.
-func (s *Spool) readRequeued(path string) ([]broker.Record, error) {
+// keepRequeued moves a damaged file, of which what is whole is stored, to
+// damaged/ and counts what it has cost.
+func (s *Spool) keepRequeued(name string, r requeued) error {
+	path, kept := requeueDir+"/"+name, damagedDir+"/"+name
+	if err := s.vol.Rename(path, kept); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.damaged += r.lost
+	s.mu.Unlock()
+	s.opts.Log.Error("spool: a file to requeue is damaged; what is whole in it was taken, the file is kept", zap.String("file", path),
+		zap.Int("records", len(r.records)), zap.Int("records_lost", r.lost), zap.String("copy", kept), zap.Error(r.damage))
+	return errors.Join(s.vol.SyncDir(damagedDir), s.vol.SyncDir(requeueDir))
+}
+
+// requeued is what a file in requeue/ holds.
+type requeued struct {
+	records []broker.Record
+	damage  error // the first; nil if the file is whole
+	lost    int   // how many records it has cost, as far as that is known
+}
+
+// readRequeued reads a file. The error is about opening it: it may pass.
+func (s *Spool) readRequeued(path string) (r requeued, err error) {
 	f, err := s.vol.Open(path, false, 0)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	defer f.Close()
 	data, err := readWhole(f)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	var recs []broker.Record
+	problems := 0
 	for item, err := range items(path, data) {
-		if err != nil {
-			return nil, err
+		switch {
+		case err == nil:
+			r.records = append(r.records, item.Record)
+		case r.damage == nil:
+			r.damage = err
+			fallthrough
+		default:
+			problems++
 		}
-		recs = append(recs, item.Record)
 	}
-	if len(recs) == 0 {
-		return nil, errors.New("no record in it")
+	if len(r.records) == 0 && r.damage == nil {
+		r.damage, problems = errors.New("no record in it"), 1
 	}
-	return recs, nil
+	r.lost = problems
+	if told := parseAsideName(path).count; told > 0 {
+		r.lost = max(told-len(r.records), 0)
+	}
+	return r, nil
 }
 
 // recount counts the files in dead/ anew: other processes take some out.

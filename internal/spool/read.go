@@ -127,32 +127,91 @@ func deadFile(vol disk, name string, yield func(Item, error) bool) bool {
 	return true
 }
 
-// items goes through the records of a file of dead/ or requeue/.
+// items goes through the records of a file of dead/ or requeue/. Damage is an
+// error, after which it goes on with what is whole.
 func items(path string, data []byte) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		h, err := segment.ParseHeader(data)
-		if err != nil {
-			yield(Item{File: path}, fmt.Errorf("spool: %s: %w: %w", path, ErrDamaged, err))
+		name := parseAsideName(path)
+		damaged, good := false, 0
+		pass := func(item Item, err error) bool {
+			item.File = path
+			if err != nil {
+				damaged = true
+				return yield(item, fmt.Errorf("spool: %s: %w: %w", path, ErrDamaged, err))
+			}
+			good++
+			return yield(item, nil)
+		}
+		salt, err := name.saltOf(data)
+		if err != nil && (!pass(Item{}, err) || salt == nil) {
 			return
 		}
-		scan := segment.NewScanner(data, h.Salt)
-		for {
-			f, skipped, ok := scan.Next()
-			if skipped > 0 && !yield(Item{File: path}, fmt.Errorf("spool: %s: %w: %d bytes", path, ErrDamaged, skipped)) {
-				return
-			}
-			if !ok {
-				return
-			}
-			item, err := parseItem(f)
-			if item.File = path; err != nil {
-				err = fmt.Errorf("spool: %s: %w: %w", path, ErrDamaged, err)
-			}
-			if !yield(item, err) {
-				return
-			}
+		if !scanItems(segment.NewScanner(data, *salt), pass) {
+			return
+		}
+		if missing := name.count - good; !damaged && missing > 0 {
+			pass(Item{}, fmt.Errorf("%d records of %d are not there", missing, name.count))
 		}
 	}
+}
+
+// scanItems passes on what a scanner finds; false to stop.
+func scanItems(scan *segment.Scanner, pass func(Item, error) bool) bool {
+	for {
+		f, skipped, ok := scan.Next()
+		if skipped > 0 && !pass(Item{}, fmt.Errorf("%d bytes", skipped)) {
+			return false
+		}
+		if !ok {
+			return true
+		}
+		if !pass(parseItem(f)) {
+			return false
+		}
+	}
+}
+
+// asideName is what the name of a file in dead/ or requeue/ says of it, so that
+// a damaged header costs nothing but itself.
+type asideName struct {
+	count int     // how many records were put in; 0: not known
+	salt  *uint32 // nil: only the header has it
+}
+
+// parseAsideName reads a name that deadName or adoptedName has made.
+func parseAsideName(path string) asideName {
+	name := filepath.Base(path)
+	var (
+		salt  uint32
+		first uint64
+		count int
+	)
+	if _, err := fmt.Sscanf(name, "adopted-%08x-%020d-%d"+recordExt, &salt, &first, &count); err == nil && adoptedName(salt, first, count) == name {
+		return asideName{count: count, salt: &salt}
+	}
+	if _, err := fmt.Sscanf(name, "%020d"+recordExt, &first); err == nil && deadName(first) == name {
+		return asideName{count: 1}
+	}
+	return asideName{}
+}
+
+// saltOf returns the salt of a file, also of one with a damaged header, with the
+// error about that: the checksums of the frames tell whether it is right. Nil
+// means that nothing in the file may or can be read.
+func (n asideName) saltOf(data []byte) (*uint32, error) {
+	h, err := segment.ParseHeader(data)
+	switch {
+	case err == nil:
+		return &h.Salt, nil
+	case errors.Is(err, segment.ErrVersion):
+		return nil, err
+	case n.salt != nil:
+		return n.salt, err
+	}
+	if salt, ok := segment.Salt(data); ok {
+		return &salt, err
+	}
+	return nil, err
 }
 
 // parseItem reads the record of a frame.

@@ -308,6 +308,9 @@ func TestDamagedRequeue(t *testing.T) {
 	if stored, err := s.TakeRequeued(); len(stored) != 0 || err != nil {
 		t.Error(stored, err)
 	}
+	if got := s.State().DamagedRecords; got != 1 {
+		t.Errorf("%d records are counted as damaged, want 1", got)
+	}
 	if _, err := os.Stat(filepath.Join(opts.Dir, damagedDir, deadName(1))); err != nil {
 		t.Error(err)
 	}

@@ -106,6 +106,15 @@ func ParseHeader(b []byte) (Header, error) {
 	}, nil
 }
 
+// Salt returns the salt that a header says, also one that is damaged: whether it
+// is right the checksums of the frames tell. ok is false if there is none.
+func Salt(b []byte) (salt uint32, ok bool) {
+	if len(b) < HeaderSize {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint32(b[12:]), true
+}
+
 // Frame is one whole frame of a file.
 type Frame struct {
 	Kind    Kind
