@@ -298,13 +298,18 @@ func (d *delivery) anyPatient() bool {
 	return slices.ContainsFunc(d.group, func(e *entry) bool { return e.patient && e.state.Load() == stateClaimed })
 }
 
-// shed settles the group's impatient entries. They stay part of it: its bytes may
-// be frozen.
+// shed settles the group's impatient entries. Their records stay part of it, as
+// its bytes may be frozen; the entries themselves do not: once settled they are
+// their callers', who use them again.
 func (d *delivery) shed(err error) {
-	for _, e := range d.group {
-		if !e.patient {
-			e.settle(err)
+	for i, e := range d.group {
+		if e.patient {
+			continue
 		}
+		gone := &entry{size: e.size}
+		gone.state.Store(stateAbandoned)
+		d.group[i] = gone
+		e.settle(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // trippedAfter is how many deadlines in a row have to be missed, with nothing
@@ -56,7 +57,7 @@ func (p *GroupCommitter) Deliver(ctx context.Context, recs []Record, d Durabilit
 	if d == SpoolFirst && h.failed == nil {
 		h.store(ctx, h.unsettled())
 	}
-	h.wait(ctx, d)
+	h.wait(ctx)
 	return h.finish(ctx)
 }
 
@@ -71,44 +72,44 @@ type handOver struct {
 }
 
 // line puts the records in line: in memory, or, where that is no use, in the
-// store at once.
+// store at once. What follows a stored one of the same topic is stored too, so
+// that it does not overtake.
 func (h *handOver) line(ctx context.Context) {
 	size := h.w.admit(h.p)
 	full := !h.p.reserve(size)
-	tripped := h.p.tripped()
+	all := full || h.p.tripped()
 	var park []int
-	blocked := full // for a better reason than that the broker is suspected
+	var behind []*topic // of what is to be stored
 	for i := range h.w.entries {
 		e := &h.w.entries[i]
 		if e.state.Load() != stateQueued {
 			continue
 		}
 		e.patient = true
-		stuck := e.topic.blocked(e.slot)
-		if !full && !stuck && !tripped {
-			e.topic.enqueue(inMemory(e))
+		if all || slices.Contains(behind, e.topic) {
+			park = append(park, i)
 			continue
 		}
-		blocked = blocked || stuck
-		park = append(park, i)
+		if e.topic.blocked(e.slot) {
+			behind = append(behind, e.topic)
+			park = append(park, i)
+			continue
+		}
+		e.topic.enqueue(inMemory(e))
 	}
 	if len(park) > 0 {
-		h.park(ctx, park, full, blocked)
+		h.park(ctx, park, full)
 	}
 }
 
 // park stores records that are in no line yet, and puts them in line behind what
-// is there. If the store takes nothing and the broker is merely suspected, they
-// go in line in memory: somebody has to try it.
-func (h *handOver) park(ctx context.Context, park []int, full, blocked bool) {
+// is there. If the store does not take them they go in line in memory, as far as
+// there is room: the broker may be better than its reputation.
+func (h *handOver) park(ctx context.Context, park []int, full bool) {
 	refs := h.append(ctx, park)
-	inLine := h.failed != nil && !blocked
-	if inLine {
-		h.failed = nil
-	}
 	for n, i := range park {
 		e := &h.w.entries[i]
-		if inLine {
+		if h.failed != nil && !full {
 			e.topic.enqueue(inMemory(e))
 			continue
 		}
@@ -116,7 +117,7 @@ func (h *handOver) park(ctx context.Context, park []int, full, blocked bool) {
 			h.p.release(int64(e.size))
 		}
 		if h.failed != nil {
-			e.err = notStored(reasonToStore(full), h.failed)
+			e.err = notStored(ErrOverloaded, h.failed)
 		} else {
 			next := Stored{Ref: refs[n], Topic: e.rec.Topic, Slot: e.slot, Size: e.size}
 			e.topic.enqueue(inStore(&next))
@@ -125,14 +126,9 @@ func (h *handOver) park(ctx context.Context, park []int, full, blocked bool) {
 		e.state.Store(stateSettled)
 		h.w.finish()
 	}
-}
-
-// reasonToStore says why a record had to be stored.
-func reasonToStore(full bool) error {
-	if full {
-		return ErrOverloaded
+	if !full {
+		h.failed = nil // nothing has failed yet
 	}
-	return ErrDeadline
 }
 
 // append stores entries' records, all or none; then failed says why.
@@ -147,9 +143,10 @@ func (h *handOver) append(ctx context.Context, which []int) []Ref {
 }
 
 // notStored is the outcome of a record that neither Kafka nor the store took.
+// Whatever the store has against it, Kafka does not refuse it for what it is.
 func notStored(cause, storage error) error {
-	if cause == nil {
-		cause = ErrDeadline
+	if errors.Is(storage, ErrTooLarge) || errors.Is(storage, ErrInvalid) {
+		storage = errors.New(storage.Error())
 	}
 	return fmt.Errorf("%w, and the store did not take it: %w", cause, storage)
 }
@@ -166,9 +163,11 @@ func (h *handOver) mark(i int) {
 func (h *handOver) safe(i int) bool { return h.spooled != nil && h.spooled[i] }
 
 // wait waits for the lanes, and stores what they have not settled when ctx ends.
-func (h *handOver) wait(ctx context.Context, d Durability) {
-	if h.handed || (h.failed != nil && d == BrokerThenSpool) {
-		return // everything is safe, or the request has failed already
+// A request of which a part has failed waits for the rest too: what is published
+// then is known to be.
+func (h *handOver) wait(ctx context.Context) {
+	if h.handed {
+		return // everything is safe
 	}
 	select {
 	case <-h.w.done:
@@ -183,10 +182,22 @@ func (h *handOver) wait(ctx context.Context, d Durability) {
 	late, cancel := h.late(ctx)
 	defer cancel()
 	if h.store(late, open); h.failed == nil {
-		h.p.misses.Add(1)
-		for _, i := range open {
-			h.w.entries[i].topic.jam(h.w.entries[i].slot)
+		h.miss(open)
+	}
+}
+
+// miss notes that a deadline was missed, by those entries that were handed over:
+// others were settled while they were being stored.
+func (h *handOver) miss(open []int) {
+	missed := false
+	for _, i := range open {
+		if e := &h.w.entries[i]; e.stored.Load() != nil {
+			e.topic.jam(e.slot)
+			missed = true
 		}
+	}
+	if missed {
+		h.p.misses.Add(1)
 	}
 }
 

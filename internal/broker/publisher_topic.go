@@ -145,10 +145,10 @@ func (t *topic) giveUp(cause error, missing int) bool {
 	code, _ := codeOf(cause)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := error(nil)
+	closed := context.Cause(t.p.root) // looked at once: it may end at any moment
+	all := closed
 	switch {
-	case context.Cause(t.p.root) != nil:
-		all = context.Cause(t.p.root)
+	case closed != nil:
 	case missing >= unknownTopicTries:
 		all = fmt.Errorf("topic %s does not exist or is hidden from this account: create it or grant DESCRIBE and WRITE: %w", t.name, cause)
 	case ruleOf(code).verdict == refused:
@@ -160,7 +160,7 @@ func (t *topic) giveUp(cause error, missing int) bool {
 	}
 	kept := t.pending[:0]
 	for _, at := range t.pending {
-		if !t.fail(at, all, cause) {
+		if !t.fail(at, closed, all, cause) {
 			kept = append(kept, at)
 		}
 	}
@@ -171,9 +171,9 @@ func (t *topic) giveUp(cause error, missing int) bool {
 }
 
 // fail settles a record with all, or when its time is over; true when it is done
-// with. What is patient or stored waits until the publisher is closed.
-func (t *topic) fail(at place, all, cause error) bool {
-	closed := context.Cause(t.p.root)
+// with. What is patient or stored waits until the publisher is closed, for which
+// closed is the reason.
+func (t *topic) fail(at place, closed, all, cause error) bool {
 	if closed == nil && (at.e == nil || at.e.patient) {
 		return at.e != nil && at.e.state.Load() != stateQueued
 	}
