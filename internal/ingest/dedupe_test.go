@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -289,6 +290,36 @@ func TestMarkPublishesRepeats(t *testing.T) {
 	}
 	if got := gathered(t, l.m, "postrider_events_marked_total"); got != 3 {
 		t.Errorf("%v marked, want 3", got)
+	}
+}
+
+// Two requests with a body that nobody can read are told apart by what of their
+// query is kept; what is not kept makes no difference.
+func TestUnreadableBodiesAreToldApartByTheQuery(t *testing.T) {
+	l := newLine(t, nil)
+	l.src.Normalize.QueryRecipient, l.src.Normalize.QueryMetadata = "rcpt", []string{"campaign"}
+	for _, tt := range []struct {
+		query string
+		want  ingest.Result
+	}{
+		{"rcpt=a@example.com", ingest.ResultPublished},
+		{"rcpt=b@example.com", ingest.ResultPublished},
+		{"rcpt=b@example.com&campaign=spring", ingest.ResultPublished},
+		{"rcpt=a@example.com&try=2", ingest.ResultDuplicate},
+	} {
+		query, err := url.ParseQuery(tt.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.acceptVerified(webhook.AssumeProvenForReplayAndTests(webhook.Request{
+			Method: http.MethodPost, Header: http.Header{}, Body: []byte("not json"), Query: query, ReceivedAt: time.Now(),
+		}), l.src)
+		if err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v; want %q", tt.query, got, err, tt.want)
+		}
+	}
+	if got := len(l.pub.topic("deadletter")); got != 3 {
+		t.Errorf("%d dead letters, want 3", got)
 	}
 }
 

@@ -29,13 +29,17 @@ func (i *Item) Content() [16]byte {
 }
 
 // Identity returns what tells a dead letter of source s from others: the first
-// 128 bits of the SHA-256 over the source, the item's place in the payload and
-// its bytes. The same request sent again gives the same.
+// 128 bits of the SHA-256 over the source, the item's place in the payload, its
+// bytes and the allow-listed query parameters, which may say what the payload
+// does not. The same request sent again gives the same.
 func (d *DeadLetter) Identity(s *Source) [16]byte {
 	text := room(make([]byte, 0, smallText), len(d.Item))
 	text = appendText(appendText(append(text, "dead letter\x00"...), s.Provider), s.ID)
 	text = binary.BigEndian.AppendUint64(text, uint64(d.Index)) //nolint:gosec // -1 is as good as any
-	sum := sha256.Sum256(append(text, d.Item...))
+	for _, p := range d.query {
+		text = appendText(appendText(append(text, 0), p.name), p.value)
+	}
+	sum := sha256.Sum256(append(append(text, 1), d.Item...))
 	return [16]byte(sum[:16])
 }
 

@@ -36,6 +36,8 @@ type DeadLetter struct {
 	Index  int    // place in the payload, from 0; -1 for the whole body
 	Item   []byte // the item as received; for the whole body, the body
 	Stack  []byte // where the parser broke down, for the log; not published
+
+	query []parameter // of the request
 }
 
 const (

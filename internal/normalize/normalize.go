@@ -64,7 +64,7 @@ type Item struct {
 
 // DeadLetter makes the dead letter of an event that cannot be published.
 func (i *Item) DeadLetter(reason, stage, detail string) DeadLetter {
-	return DeadLetter{Reason: reason, Stage: stage, Detail: detail, Index: i.Index, Item: i.Body}
+	return DeadLetter{Reason: reason, Stage: stage, Detail: detail, Index: i.Index, Item: i.Body, query: i.query}
 }
 
 // Normalize takes a proven request of source s to its output. rawID names the
@@ -79,12 +79,14 @@ func Normalize(ctx context.Context, s *Source, v webhook.Verified, rawID string)
 	if err := ctx.Err(); err != nil {
 		return Output{}, fmt.Errorf("normalize: before the body was read: %w", err)
 	}
+	query := pickQuery(s, v)
 	results, broken := parse(s.Parser, v)
 	if broken != nil {
+		broken.query = query
 		return Output{DeadLetters: []DeadLetter{*broken}}, nil
 	}
 	r := v.Request()
-	run := run{source: s, query: pickQuery(s, v), rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body}
+	run := run{source: s, query: query, rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body}
 	out := Output{Events: make([]Item, 0, len(results))}
 	for i := range results {
 		if err := ctx.Err(); err != nil {
@@ -131,7 +133,7 @@ type run struct {
 // add completes one result and files it as an event or a dead letter.
 func (n *run) add(out *Output, r *provider.Result) {
 	out.DuplicateNames += r.DuplicateNames
-	item := Item{Event: r.Event, Index: r.Index, Body: r.Item}
+	item := Item{Event: r.Event, Index: r.Index, Body: r.Item, query: n.query}
 	if r.Index < 0 && item.Body == nil {
 		item.Body = n.body
 	}
@@ -143,7 +145,7 @@ func (n *run) add(out *Output, r *provider.Result) {
 		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageNormalize, "the parser gave the event no native id"))
 		return
 	}
-	item.query, item.addressed = n.query, n.complete(&item.Event, r.NativeID)
+	item.addressed = n.complete(&item.Event, r.NativeID)
 	if r.Derived {
 		item.derived = r.NativeID
 	}

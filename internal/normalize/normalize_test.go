@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/internal/provider"
@@ -134,7 +135,7 @@ func TestOneBadItemLeavesItsNeighboursAlone(t *testing.T) {
 		{Reason: "not_an_object", Stage: "parse", Detail: "item 2 is a number", Index: 2, Item: []byte("17")},
 		{Reason: "invalid_event", Stage: "normalize", Detail: "the parser gave the event no native id", Index: 3, Item: []byte(`{"id":""}`)},
 	}
-	if diff := cmp.Diff(want, out.DeadLetters); diff != "" {
+	if diff := cmp.Diff(want, out.DeadLetters, cmpopts.IgnoreUnexported(normalize.DeadLetter{})); diff != "" {
 		t.Errorf("dead letters (-want +got):\n%s", diff)
 	}
 }
@@ -167,7 +168,7 @@ func TestAnUnreadableBodyIsOneDeadLetter(t *testing.T) {
 	p := gives(provider.Result{Index: -1, Malformed: &provider.Malformed{Reason: provider.ReasonEmptyBody}})
 	out := run(t, source(p), proven("", " \n"), "raw-1")
 	want := normalize.Output{Events: []normalize.Item{}, DeadLetters: []normalize.DeadLetter{{Reason: "empty_body", Stage: "parse", Index: -1, Item: []byte(" \n")}}}
-	if diff := cmp.Diff(want, out); diff != "" {
+	if diff := cmp.Diff(want, out, cmpopts.IgnoreUnexported(normalize.DeadLetter{})); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
 	}
 }
