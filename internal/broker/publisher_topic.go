@@ -155,7 +155,7 @@ func (t *topic) giveUp(cause error, missing int) bool {
 		all = ruleOf(code).topicError(t.name, cause)
 	}
 	t.p.troubles.begin(t.name, fmt.Errorf("topic %s: %w", t.name, explain(cause)))
-	if all != nil {
+	if all != nil && context.Cause(t.p.root) == nil { // else nothing is wrong with the topic
 		t.p.log.Error("topic not usable", zap.String("topic", t.name), zap.Error(all))
 	}
 	kept := t.pending[:0]
