@@ -167,7 +167,7 @@ func TestBrokersFromText(t *testing.T) {
 func TestNotices(t *testing.T) {
 	cfg := mustLoad(t, `
 server: {listen: ":8080", public_url: http://hooks.example.com, trusted_proxies: [0.0.0.0/0]}
-kafka: {embedded: {enabled: true, listen: ":9092"}}
+kafka: {embedded: {enabled: true, listen: ":9092"}, publish: {budget: 2200ms}}
 sources:
   - {name: open, provider: cmcom, auth: {type: none}, refused_status: 406, dedupe: drop, durability: spool_first}
   - {name: old, provider: cmcom, auth: {type: bearer, secrets: [{value: short}, {value: 0123456789abcdef, not_after: 2026-11-21T12:00:00Z}]}}
@@ -178,11 +178,18 @@ sources:
 	}
 	want := []string{
 		"config.yaml:2:65 server.trusted_proxies", "config.yaml:2:27 server.public_url", "config.yaml:3:35 kafka.embedded.listen",
+		"config.yaml:3:63 kafka.publish.budget",
 		"config.yaml:5:55 sources[0].refused_status", "config.yaml:5:42 sources[0].auth.type",
 		"config.yaml:6:107 sources[1].auth.secrets[1].not_after",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestABudgetThatProvidersWaitForIsNoNotice(t *testing.T) {
+	if cfg := mustLoad(t, "kafka: {publish: {budget: 2100ms}}\n"); len(cfg.Notices) != 0 {
+		t.Errorf("notices %q, want none", cfg.Notices)
 	}
 }
 

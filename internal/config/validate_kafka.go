@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/postrider/postrider/pkg/event"
 )
@@ -18,13 +19,26 @@ func (v *validator) kafka() {
 	v.embedded(&k.Embedded)
 	v.tls(&k.TLS)
 	v.sasl(&k.SASL)
-	v.positive("kafka.publish.budget", k.Publish.Budget)
+	v.budget(k.Publish.Budget)
 	v.atLeast("kafka.publish.max_batch_bytes", int64(k.Publish.MaxBatchBytes), kibibyte, "1KiB")
 	if k.Publish.MaxInFlightBytes < int64(k.Publish.MaxBatchBytes) {
 		v.bad("kafka.publish.max_in_flight_bytes", "is less than kafka.publish.max_batch_bytes", "")
 	}
 	if k.ClientID == "" {
 		v.bad("kafka.client_id", "the client id is missing", "")
+	}
+}
+
+// mostBudget is the longest publish budget that suits every provider: some wait
+// 3 s for the answer, and storing what Kafka did not take, the network and TLS
+// have their share of that.
+const mostBudget = 2100 * time.Millisecond
+
+func (v *validator) budget(d time.Duration) {
+	v.positive("kafka.publish.budget", d)
+	if d > mostBudget {
+		v.cfg.notice("kafka.publish.budget", formatDuration(d)+" is long: some providers wait 3s for the answer, and send again what was only late; "+
+			"2s leaves time for the spool and the network")
 	}
 }
 
