@@ -10,11 +10,12 @@ import (
 )
 
 // StandIn makes the dead letter of a stored event that the broker refuses when
-// its request was answered long ago. There is none for a raw request or a dead
-// letter: the spool sets those aside.
+// its request was answered long ago. There is none for a raw request, a dead
+// letter, or the copy of an event in the topic of all events, whose event went to
+// its own topic all the same: the spool sets those aside.
 func StandIn(t config.Topics) func(*broker.Record, error) (broker.Record, bool) {
 	return func(rec *broker.Record, cause error) (broker.Record, bool) {
-		if rec.Topic == t.Raw() || rec.Topic == t.Deadletter() {
+		if rec.Topic == t.Raw() || rec.Topic == t.Deadletter() || t.All && rec.Topic == t.AllEvents() {
 			return broker.Record{}, false
 		}
 		reason := ingest.ReasonRefused
