@@ -189,6 +189,9 @@ func (s *Spool) commit(batch []*request) {
 	if err == nil {
 		err = w.seg.f.Sync()
 	}
+	if err == nil {
+		err = s.inPlace(w.seg)
+	}
 	if err != nil {
 		err = s.refuse(w, err)
 	}

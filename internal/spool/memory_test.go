@@ -23,6 +23,7 @@ type memory struct {
 	mu      sync.Mutex
 	names   map[string]*inode // as a running process sees them
 	durable map[string]*inode // as of the last SyncDir of their folder
+	away    bool              // the folder was taken away
 	free    int64
 	fault   func(op, name string) error // may refuse an operation, under mu
 	ops     int
@@ -132,6 +133,29 @@ func (m *memory) SyncDir(dir string) error {
 	return nil
 }
 
+func (m *memory) Owned() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return fs.ErrNotExist
+	}
+	return nil
+}
+
+// take takes the folder away, with what is in it, and leaves an empty one; back
+// puts it back.
+func (m *memory) take() (back func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := m.names
+	m.names, m.away = map[string]*inode{}, true
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.names, m.away = names, false
+	}
+}
+
 func (m *memory) Free() (int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -190,6 +214,15 @@ func (n *inode) put(b []byte, at int) {
 		copy(n.data[from:to], b[from-at:])
 		n.dirty[s] = append(n.dirty[s], slices.Clone(n.data[s*sector:min((s+1)*sector, len(n.data))]))
 	}
+}
+
+func (f *memoryFile) InPlace() error {
+	f.m.mu.Lock()
+	defer f.m.mu.Unlock()
+	if f.m.names[f.name] != f.n {
+		return fs.ErrNotExist
+	}
+	return nil
 }
 
 func (f *memoryFile) Truncate(size int64) error {

@@ -161,6 +161,9 @@ func (s *Spool) addSegment(seg *segmentFile) {
 // createSegment makes the file of a new segment. When it returns nil, the file,
 // its space and its name survive a loss of power.
 func (s *Spool) createSegment(need int64) (*segmentFile, error) {
+	if err := s.owned(); err != nil {
+		return nil, err
+	}
 	reserve := s.reservation(need + segment.HeaderSize)
 	s.mu.Lock()
 	s.number++
@@ -224,11 +227,14 @@ func (s *Spool) removeSettled() {
 		}
 		seg := s.segments[0]
 		s.mu.Unlock()
-		err := s.vol.Remove(seg.name)
+		err := s.owned() // else it is not there, and comes back with the folder
+		if err == nil {
+			err = s.vol.Remove(seg.name)
+		}
 		if err == nil {
 			err = s.vol.SyncDir(".")
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && (errors.Is(err, errGone) || !errors.Is(err, fs.ErrNotExist)) {
 			s.opts.Log.Warn("spool: a segment that is no longer needed cannot be removed",
 				zap.String("file", seg.name), zap.Error(err))
 			return

@@ -7,7 +7,9 @@
 // process and a loss of power, and are delivered again until Settle has named
 // them. Settle itself is not synced at once: what was settled within the last
 // second before a loss of power may be delivered once more. Damage on the disk
-// costs the records it touches and no others, and is reported. A record whose
+// costs the records it touches and no others, and is reported. Should the
+// folder be removed, moved or replaced under the process, that is noticed before
+// the next Append is answered, and nothing is appended until it is back. A record whose
 // Append failed is not delivered as long as the disk takes notes; if the process
 // ends first, it may be: nobody was told that it is safe, so its sender repeats
 // it under the same event id.
@@ -43,8 +45,9 @@ var (
 	// ErrFull: there is no room within spool.max_bytes or spool.min_free, or the
 	// disk is full. Passes as soon as there is.
 	ErrFull = errors.New("spool full")
-	// ErrFailed: the disk does not keep what is written to it. The spool looks
-	// once a second whether it does again.
+	// ErrFailed: the disk does not keep what is written to it, or the folder is no
+	// longer the one that was opened. The spool looks once a second whether it
+	// does again, or is.
 	ErrFailed = errors.New("spool failed")
 	// ErrLocked: another process uses the folder.
 	ErrLocked = errors.New("spool locked")
@@ -126,6 +129,7 @@ type Spool struct {
 	owed     []uint64          // settled, not yet noted on disk
 	unsynced bool              // notes were written since the last sync
 	aside    []asideNote       // could not be set aside yet
+	notAside string            // why, as it was logged; "" if the last one could
 	dead     int               // files in dead/
 	damaged  int               // records that turned out damaged
 	copied   map[string]string // damaged segments and their copies
@@ -149,7 +153,11 @@ func Open(opts Options) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	s, err := open(opts, disk{opts.Dir})
+	vol, err := ownDisk(opts.Dir, lock)
+	var s *Spool
+	if err == nil {
+		s, err = open(opts, vol)
+	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, err

@@ -72,6 +72,11 @@ func (s *Spool) room(n int64) error {
 	if need == 0 {
 		return nil
 	}
+	return s.spare(need)
+}
+
+// spare returns an error if need more bytes would leave less than spool.min_free.
+func (s *Spool) spare(need int64) error {
 	free, err := s.vol.Free()
 	if err == nil && free-need < s.opts.MinFree {
 		return fmt.Errorf("%w: %w: %d bytes are free at %s, spool.min_free keeps %d for others; free some, or lower it",
@@ -107,6 +112,8 @@ func (s *Spool) noteTrouble(err error) error {
 	defer s.mu.Unlock()
 	before := s.trouble
 	switch {
+	case errors.Is(err, errGone):
+		s.trouble = fmt.Errorf("%w: %w", ErrFailed, err)
 	case outOfSpace(err):
 		s.trouble = fmt.Errorf("%w: the disk of %s has no room: %w; free some", ErrFull, s.opts.Dir, err)
 	case s.failures == 0 && s.trouble == nil:
@@ -122,14 +129,42 @@ func (s *Spool) noteTrouble(err error) error {
 	return s.trouble
 }
 
+// errGone marks the error about a folder that is not the one that was opened.
+var errGone = errors.New("the spool's folder was removed, moved or replaced while in use")
+
+// owned returns nil if the folder is the one that was opened.
+func (s *Spool) owned() error {
+	if err := s.vol.Owned(); err != nil {
+		return fmt.Errorf("%w: %w; put the folder %s back as it was, or restart: what it held is kept by this process only "+
+			"until it ends", errGone, err, s.opts.Dir)
+	}
+	return nil
+}
+
+// inPlace returns nil if what was written to a segment will be found by the next
+// process: the folder and the segment in it are those that were opened.
+func (s *Spool) inPlace(seg *segmentFile) error {
+	if err := s.owned(); err != nil {
+		return err
+	}
+	if err := seg.f.InPlace(); err != nil {
+		return fmt.Errorf("segment %s was removed or replaced while in use: %w", seg.name, err)
+	}
+	return nil
+}
+
 // check is what the committer does every second: it looks whether a trouble has
 // passed and does what could not be done before.
 func (s *Spool) check() {
+	gone := s.owned()
 	s.mu.Lock()
 	trouble := s.trouble
 	needed := trouble != nil || s.active == nil && len(s.owed) > 0
 	s.mu.Unlock()
-	if needed {
+	switch {
+	case gone != nil:
+		_ = s.noteTrouble(gone)
+	case needed:
 		s.recoverFrom(trouble)
 	}
 	s.retryAside()

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +19,8 @@ type file interface {
 	// Sync returns nil when the contents and the length would survive a loss of
 	// power.
 	Sync() error
+	// InPlace returns nil if the name it was opened by still leads to it.
+	InPlace() error
 }
 
 // names are the names in the spool's folders. A change to them survives a loss
@@ -38,6 +41,8 @@ type volume interface {
 	// must not exist, and size bytes are reserved where the file system can.
 	Open(name string, create bool, size int64) (file, error)
 	SyncDir(dir string) error
+	// Owned returns nil if the folder is still the one that was locked.
+	Owned() error
 	// Free returns how many bytes others than root may still write.
 	Free() (int64, error)
 }
@@ -99,6 +104,37 @@ func (d disk) SyncDir(dir string) error {
 	return f.Sync()
 }
 
+// Owned implements volume. Nobody owns it.
+func (d disk) Owned() error { return nil }
+
+// ownedDisk is a disk whose lock this process holds.
+type ownedDisk struct {
+	disk
+	lock os.FileInfo
+}
+
+// ownDisk returns the volume of a folder with the lock that is held.
+func ownDisk(dir string, lock *os.File) (ownedDisk, error) {
+	info, err := lock.Stat()
+	return ownedDisk{disk{dir}, info}, err
+}
+
+// Owned implements volume: the lock that the name leads to is the one that is
+// held. Its inode is in use as long as it is held, so that no other gets its number.
+func (d ownedDisk) Owned() error { return leadsTo(d.path(lockName), d.lock) }
+
+// leadsTo returns nil if a name leads to a file.
+func leadsTo(path string, want os.FileInfo) error {
+	got, err := os.Stat(path)
+	if err == nil && !os.SameFile(got, want) {
+		err = &os.PathError{Op: "look at", Path: path, Err: errReplaced}
+	}
+	return err
+}
+
+// errReplaced is the error about a name that leads to another file by now.
+var errReplaced = errors.New("it is another file than the one that was opened")
+
 // diskFile is a file of a disk.
 type diskFile struct{ *os.File }
 
@@ -109,6 +145,15 @@ func (f diskFile) Size() (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+// InPlace implements file.
+func (f diskFile) InPlace() error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return leadsTo(f.Name(), info)
 }
 
 // Sync implements file.
