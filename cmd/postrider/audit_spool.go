@@ -32,6 +32,9 @@ func auditSpool(a *audit.Audit, cfg *config.Config) (*auditSpooled, error) {
 	if err := s.feed(a, kinds, spool.Read(s.Dir), &s.Records); err != nil {
 		return nil, err
 	}
+	if err := s.feed(a, kinds, spool.Requeued(s.Dir), &s.Records); err != nil {
+		return nil, err
+	}
 	return s, s.feed(a, kinds, spool.Dead(s.Dir), &s.Dead)
 }
 

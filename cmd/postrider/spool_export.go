@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -44,7 +46,8 @@ The lines hold personal data: the records as they are.`,
 // spoolLine is one record of an export.
 type spoolLine struct {
 	Seq       uint64        `json:"seq"`
-	Cause     string        `json:"cause,omitempty"` // why Kafka refused it; absent: it waits
+	Cause     string        `json:"cause,omitempty"`    // why Kafka refused it; absent: it waits
+	Requeued  string        `json:"requeued,omitempty"` // the file it is still to be taken in from
 	StoredAt  time.Time     `json:"stored_at"`
 	Topic     string        `json:"topic"`
 	Key       string        `json:"key,omitempty"`
@@ -69,7 +72,7 @@ func (c *cli) spoolExport(flag string, dead, all bool) error {
 	}
 	var from []iter.Seq2[spool.Item, error]
 	if !dead {
-		from = append(from, spool.Read(dir))
+		from = append(from, spool.Read(dir), spool.Requeued(dir))
 	}
 	if dead || all {
 		from = append(from, spool.Dead(dir))
@@ -115,6 +118,9 @@ func exported(item *spool.Item) spoolLine {
 	l := spoolLine{
 		Seq: item.Seq, Cause: item.Cause, StoredAt: item.StoredAt, Topic: r.Topic,
 		Headers: make([]spoolHeader, len(r.Headers)), Time: r.Time.UTC(), Value: r.Value,
+	}
+	if strings.HasPrefix(filepath.ToSlash(item.File), "requeue/") {
+		l.Requeued = item.File
 	}
 	l.Key, l.KeyBase64 = textOrBytes(r.Key)
 	for i, h := range r.Headers {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -38,7 +39,8 @@ type spoolListing struct {
 	Dir         string        `json:"dir"`
 	Process     int           `json:"process,omitempty"` // that uses it; -1: its id is not known
 	Records     int           `json:"records"`
-	Bytes       int64         `json:"bytes"` // of the records, without what the spool adds
+	Requeued    int           `json:"requeued,omitempty"` // of these: still to be taken in, from requeue/
+	Bytes       int64         `json:"bytes"`              // of the records, without what the spool adds
 	Oldest      *time.Time    `json:"oldest,omitempty"`
 	Topics      []spoolTopic  `json:"topics"`
 	Dead        []spoolDead   `json:"dead"`
@@ -95,13 +97,27 @@ func (c *cli) spoolList(flag string) error {
 // waiting counts the records that wait.
 func (l *spoolListing) waiting() error {
 	topics := map[string]*spoolTopic{}
-	for item, err := range spool.Read(l.Dir) {
+	if _, err := l.count(topics, spool.Read(l.Dir)); err != nil {
+		return err
+	}
+	var err error
+	if l.Requeued, err = l.count(topics, spool.Requeued(l.Dir)); err != nil {
+		return err
+	}
+	l.sum(topics)
+	return nil
+}
+
+// count adds records to their topics and returns how many there are.
+func (l *spoolListing) count(topics map[string]*spoolTopic, items iter.Seq2[spool.Item, error]) (n int, err error) {
+	for item, err := range items {
 		if err != nil {
 			if err := l.damaged(&item, err); err != nil {
-				return err
+				return n, err
 			}
 			continue
 		}
+		n++
 		t := topics[item.Record.Topic]
 		if t == nil {
 			t = &spoolTopic{Topic: item.Record.Topic, Oldest: item.StoredAt}
@@ -113,6 +129,11 @@ func (l *spoolListing) waiting() error {
 			t.Oldest = item.StoredAt
 		}
 	}
+	return n, nil
+}
+
+// sum lists topics by name and adds them up.
+func (l *spoolListing) sum(topics map[string]*spoolTopic) {
 	for _, name := range slices.Sorted(maps.Keys(topics)) {
 		t := topics[name]
 		l.Topics = append(l.Topics, *t)
@@ -122,7 +143,6 @@ func (l *spoolListing) waiting() error {
 			l.Oldest = &t.Oldest
 		}
 	}
-	return nil
 }
 
 // aside lists the records that were set aside.
@@ -156,6 +176,9 @@ func (l *spoolListing) damaged(item *spool.Item, err error) error {
 // printSpool prints a listing for a person.
 func (c *cli) printSpool(l *spoolListing) error {
 	fmt.Fprintf(c.out, "%s: %s, %s\n", nearby(l.Dir), plural(l.Records, "record")+" "+waits(l.Records), owner(l.Dir))
+	if l.Requeued > 0 {
+		fmt.Fprintf(c.out, "%d of them in requeue/: a running receiver takes them in within seconds, else the next one\n", l.Requeued)
+	}
 	if err := c.printSpoolTopics(l.Topics); err != nil {
 		return err
 	}

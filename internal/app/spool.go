@@ -130,9 +130,15 @@ func (a *App) requeue(ctx context.Context) {
 func (a *App) closeSpool() error {
 	left := a.spool.State()
 	err := a.spool.Close()
-	if left.Records > 0 {
+	requeued := 0
+	for _, err := range spool.Requeued(a.cfg.Spool.Dir) {
+		if err == nil {
+			requeued++
+		}
+	}
+	if left.Records += requeued; left.Records > 0 {
 		a.log.Warn("records are left in the spool: the next start publishes them, or `postrider spool adopt` on another instance",
-			zap.String("reason_code", "spool_left"), zap.Int("records", left.Records), zap.Int64("bytes", left.Bytes), zap.String("folder", a.cfg.Spool.Dir))
+			zap.String("reason_code", "spool_left"), zap.Int("records", left.Records), zap.Int("requeued", requeued), zap.Int64("bytes", left.Bytes), zap.String("folder", a.cfg.Spool.Dir))
 	}
 	if err != nil {
 		return fmt.Errorf("app: %w", err)

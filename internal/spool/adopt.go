@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -19,7 +20,8 @@ const (
 // (TakeRequeued). It takes the lock of the first and none of the second. Every
 // record is durable in its new place before the old one lets go of it; if the
 // process ends in between, some may be there twice. It returns how many were
-// moved. What was set aside in dead/ stays where it is.
+// moved. What lies in its requeue/ goes too, behind the others; what was set aside in
+// dead/ stays where it is.
 func Adopt(from Options, into string) (moved int, err error) {
 	if err := makeFolders(filepath.Join(into, requeueDir)); err != nil {
 		return 0, fmt.Errorf("spool: adopt: %w", err)
@@ -34,13 +36,11 @@ func Adopt(from Options, into string) (moved int, err error) {
 		}
 	}()
 	a := adoption{from: s, into: &Spool{vol: disk{into}}, salt: newSalt()}
-	for _, st := range s.Pending() {
-		if err = a.add(st.Ref); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = a.write()
+	err = a.move(s.Pending())
+	if err == nil { // behind them, and into the room they have made
+		var requeued []broker.Stored
+		requeued, err = s.TakeRequeued()
+		err = errors.Join(a.move(requeued), err)
 	}
 	if err != nil {
 		err = fmt.Errorf("spool: adopt: %w", err)
@@ -55,6 +55,16 @@ type adoption struct {
 	refs       []broker.Ref
 	file       []byte
 	moved      int
+}
+
+// move moves records.
+func (a *adoption) move(records []broker.Stored) error {
+	for i := range records {
+		if err := a.add(records[i].Ref); err != nil {
+			return err
+		}
+	}
+	return a.write()
 }
 
 // add takes one record in. One that cannot be read was given up by Load.

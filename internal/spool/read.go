@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/internal/spool/segment"
 )
 
-// Item is a record as Read and Dead show it.
+// Item is a record as Read, Requeued and Dead show it.
 type Item struct {
 	Seq      uint64
 	StoredAt time.Time // milliseconds
@@ -24,7 +24,7 @@ type Item struct {
 	Offset   int64  // of its frame
 }
 
-// Read goes through the records that wait, in order, without the lock and
+// Read goes through the records that wait in segments, in order, without the lock and
 // without changing anything: also while a process uses the spool; what that one
 // settles meanwhile may still be shown. Damage is an error that wraps
 // ErrDamaged, after which it goes on.
@@ -93,27 +93,43 @@ func (seg *segmentFile) yield(yield func(Item, error) bool) bool {
 }
 
 // Dead goes through the records that were set aside, in order, without the lock.
-func Dead(dir string) iter.Seq2[Item, error] {
+func Dead(dir string) iter.Seq2[Item, error] { return aside(dir, deadDir) }
+
+// Requeued goes through the records in requeue/, which wait to be taken in behind
+// those of Read (TakeRequeued), without the lock. Seq is the number that each had
+// before, in another spool perhaps.
+func Requeued(dir string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		vol := disk{dir}
-		list, err := vol.List(deadDir)
-		if err != nil {
-			yield(Item{}, fmt.Errorf("spool: read %s: %w", dir, err))
-			return
-		}
-		for _, name := range list {
-			if strings.HasSuffix(name, recordExt) && !deadFile(vol, name, yield) {
+		for item, err := range aside(dir, requeueDir) {
+			item.Cause = "" // it waits
+			if !yield(item, err) {
 				return
 			}
 		}
 	}
 }
 
-// deadFile passes the records of a file in dead/ on; false to stop.
-func deadFile(vol disk, name string, yield func(Item, error) bool) bool {
-	path := filepath.Join(deadDir, name)
+// aside goes through the records in the files of a folder.
+func aside(dir, folder string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		vol := disk{dir}
+		list, err := vol.List(folder)
+		if err != nil {
+			yield(Item{}, fmt.Errorf("spool: read %s: %w", dir, err))
+			return
+		}
+		for _, name := range list {
+			if strings.HasSuffix(name, recordExt) && !asideFile(vol, filepath.Join(folder, name), yield) {
+				return
+			}
+		}
+	}
+}
+
+// asideFile passes the records of a file in dead/ or requeue/ on; false to stop.
+func asideFile(vol disk, path string, yield func(Item, error) bool) bool {
 	data, err := os.ReadFile(vol.path(path))
-	if errors.Is(err, fs.ErrNotExist) { // requeued meanwhile
+	if errors.Is(err, fs.ErrNotExist) { // requeued, or taken in, meanwhile
 		return true
 	}
 	if err != nil {
