@@ -88,8 +88,9 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	return a, nil
 }
 
-// Start brings everything up: sockets first, because a taken port is the likeliest
-// trouble, then Kafka, then the receiver. On an error everything is down again.
+// Start brings everything up: the ports are looked at first, because a taken one is
+// the likeliest trouble, then Kafka, then the receiver. On an error everything is
+// down again.
 func (a *App) Start(ctx context.Context) error {
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := a.start(ctx); err != nil {
@@ -110,12 +111,16 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.startWindow(ctx)
+	if err := a.listenForWebhooks(ctx); err != nil {
+		return err
+	}
 	if err := a.build(); err != nil {
 		return err
 	}
 	a.background.Go(func() { a.outages.watch(ctx) })
 	a.background.Go(func() { a.opt.Collector.follow(ctx, a.window.IDs) })
 	a.serve("server.listen", func() error { return a.ingest.Serve(a.webhooks) })
+	a.health.serves()
 	for _, n := range a.cfg.Notices {
 		a.log.Warn(n, zap.String("reason_code", "config_notice"))
 	}
@@ -123,11 +128,12 @@ func (a *App) start(ctx context.Context) error {
 	return writeReadyFile(a.opt.ReadyFile, a.info)
 }
 
-// listen takes both ports. Every port that is taken is reported at once, the
+// listen takes the admin port, so that start-up can be watched, and looks whether
+// the others can be had. Every port that is taken is reported at once, the
 // embedded broker's too.
 func (a *App) listen(ctx context.Context) error {
 	var errs [3]error
-	a.webhooks, errs[0] = listen(ctx, "server.listen", a.cfg.Server.Listen)
+	errs[0] = free(ctx, "server.listen", a.cfg.Server.Listen)
 	a.adminSocket, errs[1] = listen(ctx, "admin.listen", a.cfg.Admin.Listen)
 	if a.cfg.EmbeddedBroker() {
 		errs[2] = free(ctx, "kafka.embedded.listen", a.cfg.Kafka.Embedded.Listen)
@@ -135,10 +141,20 @@ func (a *App) listen(ctx context.Context) error {
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}
-	a.info = Info{Version: a.opt.Version, Listen: a.webhooks.Addr().String(), Admin: a.adminSocket.Addr().String()}
+	a.info = Info{Version: a.opt.Version, Admin: a.adminSocket.Addr().String()}
 	a.admin = admin.New(a.health, a.metrics.Gatherer(), a.log)
 	a.serve("admin.listen", func() error { return a.admin.Serve(a.adminSocket) })
 	return nil
+}
+
+// listenForWebhooks takes the port for webhooks, when everything else is there: a
+// port that is taken queues requests, and their senders would wait for start-up.
+func (a *App) listenForWebhooks(ctx context.Context) (err error) {
+	a.webhooks, err = listen(ctx, "server.listen", a.cfg.Server.Listen)
+	if err == nil {
+		a.info.Listen = a.webhooks.Addr().String()
+	}
+	return err
 }
 
 // listen opens one TCP port; the error names the configuration key.

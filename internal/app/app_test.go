@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -460,4 +462,66 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// A port that is taken queues requests: while start-up waits for Kafka, nobody is
+// to wait with it.
+func TestNobodyWaitsForTheStart(t *testing.T) {
+	frozen, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	webhooks, watched := freeAddress(t), freeAddress(t)
+	cfg := settings(t, "POSTRIDER_SERVER_LISTEN="+webhooks+" POSTRIDER_ADMIN_LISTEN="+watched+" POSTRIDER_SPOOL_DRAIN_TIMEOUT=200ms POSTRIDER_KAFKA_BROKERS="+frozen.Addr().String())
+	looked := make(chan error, 1)
+	go func() {
+		for { // Start takes the admin port first
+			if s, err := readiness(t.Context(), watched); err == nil {
+				looked <- starting(t.Context(), s, webhooks)
+				return
+			} else if t.Context().Err() != nil {
+				return
+			}
+		}
+	}()
+	r := run(t, cfg)
+	if err := <-looked; err != nil {
+		t.Error(err)
+	}
+	if _, s := r.ready(); s.Status == admin.NotReady {
+		t.Errorf("readyz: %+v, want what the spool takes", s)
+	}
+	if status := r.post(jetEvent("evt_1")); status != http.StatusOK {
+		t.Errorf("got %d, want 200 from the spool", status)
+	}
+	r.stop()
+}
+
+// starting tells what is wrong with a receiver that does not serve yet.
+func starting(ctx context.Context, s admin.Status, webhooks string) error {
+	if s.Status != admin.NotReady || !slices.Contains(s.Reasons, "starting") {
+		return fmt.Errorf("readyz says %s %q, want that it starts", s.Status, s.Reasons)
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", webhooks)
+	if err == nil {
+		return errors.Join(errors.New("a connection for webhooks is queued during the start"), conn.Close())
+	}
+	return nil
+}
+
+// readiness asks an admin listener that may not be there yet.
+func readiness(ctx context.Context, address string) (s admin.Status, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", http.NoBody)
+	if err != nil {
+		return s, err
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		return s, err
+	}
+	defer res.Body.Close()
+	return s, json.NewDecoder(res.Body).Decode(&s)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/admin"
+	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/metrics"
@@ -43,7 +45,10 @@ type health struct {
 	topics   string      // why the topics are not in order
 	warnings []string    // found at start, for a person
 	failing  string      // why the last publish failed; "" if it did not
+	failedAt time.Time   // when it did
+	lasting  bool        // for a reason that somebody has to do something about
 	failed   atomic.Bool // failing is not ""; spares the lock on the hot path
+	serving  bool        // webhooks are taken
 	draining bool
 
 	outages    *outages
@@ -100,11 +105,40 @@ func (h *health) Published(err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.failing = ""
+	h.failing, h.lasting = "", false
 	if err != nil {
-		h.failing = err.Error()
+		h.failing, h.failedAt, h.lasting = err.Error(), h.now(), !passing(err)
 	}
 	h.failed.Store(err != nil)
+}
+
+// passing says that a publish failed for want of time or room, or because the
+// cluster was not there: the next one may succeed.
+func passing(err error) bool {
+	for _, passing := range []error{broker.ErrDeadline, broker.ErrUnknownOutcome, broker.ErrOverloaded} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return broker.Unreachable(err)
+}
+
+// review ends what was wrong before and is not now, although no request has come
+// that would show it; the caller holds the lock.
+func (h *health) review() {
+	kafka := h.away() == "" && !h.lasting && (h.troubles == nil || len(h.troubles()) == 0)
+	if kafka && h.failing != "" && h.now().Sub(h.failedAt) >= quiet {
+		h.failing = ""
+		h.failed.Store(false)
+	}
+	h.outages.review(kafka)
+}
+
+// serves says that webhooks are taken from now on.
+func (h *health) serves() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.serving = true
 }
 
 // drain makes the receiver not ready for good.
@@ -124,10 +158,17 @@ func (h *health) topicsInOrder(err error, warnings []string) {
 	}
 }
 
-// reached records whether the cluster answered and logs a change.
+// reached records whether the cluster answered, and ends what is over with that.
 func (h *health) reached(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.note(err)
+	h.review()
+}
+
+// note records whether the cluster answered and logs a change; the caller holds
+// the lock.
+func (h *health) note(err error) {
 	now, up := h.now().UTC(), err == nil
 	h.broker.Checked, h.broker.Detail = now, ""
 	if err != nil {

@@ -19,8 +19,9 @@ const outageReminder = 30 * time.Second
 
 // outages watches, for each source, whether its events are accepted. An outage
 // begins with an answer that asks the provider to come back and ends with the
-// next request that is accepted; a provider tries for as long as its policy says,
-// counted from the first. Safe for concurrent use.
+// next request that is accepted, or when it is known that one would be (see
+// review); a provider tries for as long as its policy says, counted from the
+// first. Safe for concurrent use.
 type outages struct {
 	now func() time.Time
 	log *zap.Logger
@@ -34,13 +35,16 @@ type outage struct {
 	all  *outages
 	name string
 
-	failing atomic.Bool // spares the lock while all is well
+	failing  atomic.Bool  // spares the lock while all is well
+	accepted atomic.Int64 // when a request was, in ns since 1970
 
-	mu      sync.Mutex
-	horizon time.Duration // how long the provider tries; 0: not documented, counts as not at all
-	since   time.Time     // zero: no outage
-	refused int           // answers in this outage
-	said    int           // of those, when the log spoke last
+	mu        sync.Mutex
+	horizon   time.Duration // how long the provider tries; 0: not documented, counts as not at all
+	onlyKafka bool          // the source does without the spool
+	since     time.Time     // zero: no outage
+	last      time.Time     // when a request was refused
+	refused   int           // answers in this outage
+	said      int           // of those, when the log spoke last
 }
 
 func newOutages(now func() time.Time, log *zap.Logger) *outages {
@@ -75,32 +79,86 @@ func (o *outages) keep(names []string) {
 
 // Answered implements ingest.Answers.
 func (s *outage) Answered(accepted bool) {
-	if accepted && !s.failing.Load() {
-		return
+	now := s.all.now()
+	if accepted {
+		s.accepted.Store(now.UnixNano())
+		if !s.failing.Load() {
+			return
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if accepted {
-		s.end()
+		s.end("events are accepted again")
 		return
 	}
 	s.refused++
+	s.last = now
 	if s.since.IsZero() {
-		s.since = s.all.now()
+		s.since = now
 		s.failing.Store(true)
 		s.say("events are not accepted, the provider is asked to send them again")
 	}
 }
 
 // end ends the outage, if there is one; the caller holds the lock.
-func (s *outage) end() {
+func (s *outage) end(text string) {
 	if s.since.IsZero() {
 		return
 	}
-	s.all.log.Info("events are accepted again", zap.String("reason_code", "outage_over"), zap.String("source", s.name),
+	s.all.log.Info(text, zap.String("reason_code", "outage_over"), zap.String("source", s.name),
 		zap.Duration("lasted", s.all.now().Sub(s.since)), zap.Int("refused", s.refused))
 	s.since, s.refused, s.said = time.Time{}, 0, 0
 	s.failing.Store(false)
+}
+
+// quiet is how long nothing of a source may have been refused before its outage
+// is over although nothing of it was accepted either.
+const quiet = probeInterval
+
+// review ends the outages of sources that have sent nothing since: where Kafka
+// takes records, or a request of another source with the same needs was accepted.
+func (o *outages) review(kafka bool) {
+	var whole, toKafka int64 // when the last request was accepted
+	all := o.list()
+	for _, s := range all {
+		at := s.accepted.Load()
+		whole = max(whole, at)
+		if s.needsKafka() {
+			toKafka = max(toKafka, at)
+		}
+	}
+	for _, s := range all {
+		s.review(kafka, time.Unix(0, whole), time.Unix(0, toKafka))
+	}
+}
+
+func (s *outage) needsKafka() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.onlyKafka
+}
+
+// review ends the outage if there are signs that it is over: that Kafka takes
+// records, when any request was accepted, and when one that only Kafka could.
+func (s *outage) review(kafka bool, whole, toKafka time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all.now().Sub(s.last) < quiet {
+		return
+	}
+	if kafka || toKafka.After(s.last) || (!s.onlyKafka && whole.After(s.last)) {
+		s.end("events can be accepted again")
+	}
+}
+
+// brokerOnly notes which sources do without the spool.
+func (o *outages) brokerOnly(names []string) {
+	for _, s := range o.list() {
+		s.mu.Lock()
+		s.onlyKafka = slices.Contains(names, s.name)
+		s.mu.Unlock()
+	}
 }
 
 // say logs the state; the caller holds the lock.

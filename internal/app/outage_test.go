@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,5 +131,52 @@ func TestAnOutageOutlivesAReloadButNotItsSource(t *testing.T) {
 		if got := o.present(); len(got) != 1 || got[0].Source != "a" || got[0].SecondsLeft != 7200 {
 			t.Errorf("got %+v", got)
 		}
+	})
+}
+
+func TestAnOutageEndsWithoutARequestOfItsSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, l := watched(t)
+		spooled, strict, other := o.of("spooled", time.Hour), o.of("strict", time.Hour), o.of("other", time.Hour)
+		open := func(want ...string) {
+			t.Helper()
+			var got []string
+			for _, p := range o.present() {
+				got = append(got, p.Source)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("outages of %q, want %q", got, want)
+			}
+		}
+		o.brokerOnly([]string{"strict"})
+		other.Answered(true)
+		<-time.After(time.Second)
+		spooled.Answered(false)
+		strict.Answered(false)
+		<-time.After(quiet)
+		o.review(false) // what was accepted before says nothing
+		open("spooled", "strict")
+
+		l.take()
+		other.Answered(true) // perhaps by the spool
+		o.review(false)
+		said(t, l, `"reason_code":"outage_over"`, `"source":"spooled"`, "can be accepted")
+		open("strict")
+
+		strict.Answered(false)
+		<-time.After(quiet - 1)
+		o.review(true) // it was refused a moment ago
+		open("strict")
+		<-time.After(1)
+		o.review(true)
+		open()
+
+		strict.Answered(false)
+		another := o.of("another", 0)
+		o.brokerOnly([]string{"strict", "another"})
+		<-time.After(quiet)
+		another.Answered(true)
+		o.review(false)
+		open()
 	})
 }

@@ -14,7 +14,7 @@ import (
 // How long start-up waits for the ids that were known before, and a stop for the
 // last ones to be written. What is missing costs duplicates, never events.
 const (
-	seenPatience     = 5 * time.Second
+	seenPatience     = time.Second
 	seenFlushTimeout = time.Second
 )
 
@@ -40,8 +40,16 @@ func (a *App) startWindow(ctx context.Context) {
 	case <-ctx.Done():
 	case <-wait.C:
 		a.log.Warn("the ids of accepted events are still being read: until then repeats may be published again",
-			zap.String("reason_code", "seen_loading"), zap.Int64("records_left", a.seen.State().Behind))
+			append(left(a.seen.State()), zap.String("reason_code", "seen_loading"))...)
 	}
+}
+
+// left tells how much of the topic is still to be read, where that is known.
+func left(s dedupe.State) []zap.Field {
+	if s.Behind == 0 {
+		return nil
+	}
+	return []zap.Field{zap.Int64("records_left", s.Behind)}
 }
 
 // repeats is the state of the window for a scrape.

@@ -42,8 +42,11 @@ func (h *health) Status() admin.Status {
 		Spool: h.spool(), Durability: maps.Clone(h.durability), Outages: h.outages.present(),
 	}}
 	v.Spool.Mode = mode(h.durability)
-	if h.draining {
+	switch {
+	case h.draining:
 		v.not("shutting down")
+	case !h.serving:
+		v.not("starting")
 	}
 	h.judgeKafka(v)
 	h.judgeSpool(v)
@@ -183,6 +186,7 @@ func (h *health) setDurability(compiled []*CompiledSource) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.durability = d
+	h.outages.brokerOnly(h.brokerOnly())
 }
 
 // watchSpool makes the spool's state count.

@@ -52,6 +52,7 @@ func TestStatus(t *testing.T) {
 		}}, admin.Degraded, "no right"},
 		"an outage":               {[]func(*health){func(h *health) { h.outages.of("jet", time.Hour).Answered(false) }}, admin.Degraded, "goes on trying for 3600 s"},
 		"an outage, no retries":   {[]func(*health){func(h *health) { h.outages.of("vfs", 0).Answered(false) }}, admin.Degraded, "is not known to try again"},
+		"starting":                {[]func(*health){func(h *health) { h.serving = false }}, admin.NotReady, "starting"},
 		"stopping":                {[]func(*health){func(h *health) { h.draining = true }}, admin.NotReady, "shutting down"},
 		"stopping is not undone":  {[]func(*health){func(h *health) { h.draining, h.warnings = true, []string{"two replicas"} }}, admin.NotReady, "two replicas"},
 		"the last publish failed": {[]func(*health){func(h *health) { h.failing = "timed out" }}, admin.Degraded, "timed out"},
@@ -59,7 +60,7 @@ func TestStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Now: func() time.Time { return now }, Log: zap.NewNop()}
 			h := newHealth(config.Default(), o, metrics.New("test"), newOutages(o.Now, o.Log))
-			h.broker.Reachable, h.topicsOK = true, true
+			h.broker.Reachable, h.topicsOK, h.serving = true, true, true
 			h.durability = map[string]string{"a": "broker_then_spool"}
 			h.spool = func() admin.Spool { return admin.Spool{State: admin.SpoolReady} }
 			for _, change := range c.change {
