@@ -130,6 +130,7 @@ type Spool struct {
 	unsynced bool              // notes were written since the last sync
 	aside    []asideNote       // could not be set aside yet
 	notAside string            // why, as it was logged; "" if the last one could
+	pin      pin               // as it was last read
 	dead     int               // files in dead/
 	damaged  int               // records that turned out damaged
 	copied   map[string]string // damaged segments and their copies

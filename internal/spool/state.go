@@ -12,9 +12,12 @@ import (
 
 // State is what a spool holds and how it is, at one moment.
 type State struct {
-	Records int       // not settled
-	Bytes   int64     // written to the segments there are, settled or not
-	Oldest  time.Time // when the oldest record came, seconds; zero if there is none
+	Records int   // not settled
+	Bytes   int64 // written to the segments there are, settled or not
+	// PinnedBytes is the part of Bytes in segments of which every record is
+	// settled, but which wait for the oldest record: segments go oldest first.
+	PinnedBytes int64
+	Oldest      time.Time // when the oldest record came, seconds; zero if there is none
 	// DeadRecords counts the files in dead/: records that Kafka refuses for what
 	// they are.
 	DeadRecords int
@@ -45,6 +48,7 @@ func (s *Spool) State() State {
 	if errors.Is(s.trouble, ErrFailed) {
 		st.Failed = s.trouble.Error()
 	}
+	st.PinnedBytes, _ = s.pinned()
 	for _, seg := range s.segments {
 		if at, ok := seg.oldest(); ok {
 			st.Oldest = at
@@ -66,8 +70,8 @@ func (s *Spool) room(n int64) error {
 	}
 	s.mu.Unlock()
 	if used+n > s.opts.MaxBytes {
-		return fmt.Errorf("%w: %d bytes are in use, %d more would pass spool.max_bytes (%d); raise it if Kafka will be away longer",
-			ErrFull, used, n, s.opts.MaxBytes)
+		return fmt.Errorf("%w: %d bytes are in use%s, %d more would pass spool.max_bytes (%d); raise it if Kafka will be away longer",
+			ErrFull, used, s.pinnedText(), n, s.opts.MaxBytes)
 	}
 	if need == 0 {
 		return nil
