@@ -99,14 +99,23 @@ func (a *App) spoolState() admin.Spool {
 	case s.Failed != "":
 		out.State, out.Detail = admin.SpoolFailed, s.Failed
 	case s.Full:
-		out.State, out.Detail = admin.SpoolFull, "no room within spool.max_bytes and spool.min_free"
+		out.State, out.Detail = admin.SpoolFull, "no room within spool.max_bytes and spool.min_free"+pinned(s)
 	}
 	return out
 }
 
+// pinned says how much of a full spool waits for its oldest record alone.
+func pinned(s spool.State) string {
+	if s.PinnedBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of its %d bytes are delivered and wait for the oldest record to be", s.PinnedBytes, s.Bytes)
+}
+
 // requeue puts records that a person wants to be tried again in line, until ctx
-// ends.
+// ends. Why that does not work is said when it changes, not at every try.
 func (a *App) requeue(ctx context.Context) {
+	said := ""
 	tick := time.NewTicker(requeueInterval)
 	defer tick.Stop()
 	for {
@@ -116,14 +125,29 @@ func (a *App) requeue(ctx context.Context) {
 		case <-tick.C:
 		}
 		stored, err := a.spool.TakeRequeued() //nolint:contextcheck // what is taken out of one folder has to reach the other
-		if err != nil {
-			a.log.Error("records of the spool cannot be tried again", zap.String("reason_code", "spool_requeue"), zap.Error(err))
+		if why := requeueTrouble(err); why != said {
+			said = why
+			if err != nil {
+				a.log.Error("records of the spool cannot be tried again", zap.String("reason_code", "spool_requeue"), zap.Error(err))
+			}
 		}
 		if len(stored) > 0 {
 			a.log.Info("records of the spool are tried again", zap.String("reason_code", "spool_requeue"), zap.Int("records", len(stored)))
 			a.publisher.Resume(stored)
 		}
 	}
+}
+
+// requeueTrouble is what an error of TakeRequeued is about, without the amounts
+// that change from one try to the next; "" for none.
+func requeueTrouble(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, spool.ErrFull):
+		return spool.ErrFull.Error()
+	}
+	return err.Error()
 }
 
 // closeSpool closes the spool, after the publisher, and names what is left in it.
