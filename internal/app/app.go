@@ -58,6 +58,7 @@ type App struct {
 	publisher  *broker.GroupCommitter
 	window     *dedupe.Window  // of accepted events
 	seen       *dedupe.Journal // keeps the window
+	idsLeft    [][]byte        // of events, which an earlier process left in the spool; until the window has them
 	ingest     *ingest.Server
 	admin      *admin.Server
 

@@ -23,6 +23,8 @@ const (
 	connectPatience = 10 * time.Second
 	connectRetry    = 2 * time.Second
 	topicsTimeout   = 30 * time.Second
+	// spooledTopicsTimeout is topicsTimeout at a start with a spool.
+	spooledTopicsTimeout = 10 * time.Second
 )
 
 // connect brings up the embedded broker or reaches the cluster, and puts the
@@ -40,7 +42,7 @@ func (a *App) connect(ctx context.Context) error {
 	}
 	a.client = client
 	a.startPublisher(ctx)
-	err = a.prepareTopics(ctx)
+	err = a.prepareTopics(ctx, a.firstLook())
 	if err != nil && !broker.Unreachable(err) {
 		return err
 	}
@@ -82,7 +84,9 @@ func (a *App) startPublisher(ctx context.Context) {
 		a.publisher.SetLimit(topic, k.Topics.MaxMessageBytes)
 	}
 	if a.spool != nil {
-		a.publisher.Resume(a.spool.Pending())
+		pending := a.spool.Pending()
+		a.idsLeft = a.spooledIDs(pending)
+		a.publisher.Resume(pending)
 		a.background.Go(func() { a.requeue(ctx) })
 	}
 }
@@ -93,6 +97,15 @@ func (a *App) patience() time.Duration {
 		return spooledPatience
 	}
 	return connectPatience
+}
+
+// firstLook is how long start-up's look at the topics may take. With a spool,
+// events are taken while it goes on in the background.
+func (a *App) firstLook() time.Duration {
+	if a.spool != nil {
+		return spooledTopicsTimeout
+	}
+	return topicsTimeout
 }
 
 // startEmbedded starts the broker inside the process where the configuration
@@ -158,9 +171,9 @@ func Brokers(cfg *config.Config) []string {
 	return cfg.Kafka.Brokers
 }
 
-// prepareTopics waits a while for the cluster, then creates or checks the topics
-// and tells the publisher their limits.
-func (a *App) prepareTopics(ctx context.Context) error {
+// prepareTopics waits a while for the cluster, then creates or checks the topics,
+// for as long as look, and tells the publisher their limits.
+func (a *App) prepareTopics(ctx context.Context, look time.Duration) error {
 	patience, cancel := context.WithTimeout(ctx, a.patience())
 	err := a.client.Ping(patience)
 	cancel()
@@ -168,7 +181,7 @@ func (a *App) prepareTopics(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("app: %w", err)
 	}
-	ctx, cancel = context.WithTimeout(ctx, topicsTimeout)
+	ctx, cancel = context.WithTimeout(ctx, look)
 	defer cancel()
 	t := a.cfg.Kafka.Topics
 	reports, err := a.client.EnsureTopics(ctx, EveryTopic(a.cfg, a.broker != nil), t.Create == "missing")
@@ -242,7 +255,7 @@ func (a *App) keepConnecting(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		err := a.prepareTopics(ctx)
+		err := a.prepareTopics(ctx, topicsTimeout)
 		if err == nil {
 			return
 		}

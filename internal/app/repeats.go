@@ -24,9 +24,13 @@ const (
 func (a *App) startWindow(ctx context.Context) {
 	a.window = dedupe.New(dedupe.Options{Window: a.cfg.Dedupe.Window, MaxIDs: a.cfg.Dedupe.MaxIDs, Now: a.opt.Now})
 	a.seen = dedupe.NewJournal(a.window, dedupe.JournalOptions{
-		Topic: a.cfg.Kafka.Topics.Seen(), Publisher: a.publisher, Reader: a.client,
+		Topic: a.cfg.Kafka.Topics.Seen(), Publisher: seenPublisher{a.publisher}, Reader: a.client,
 		Share: a.cfg.Dedupe.Share, Now: a.opt.Now, Log: a.log,
 	})
+	for _, ids := range a.idsLeft {
+		a.seen.Learn(ids)
+	}
+	a.idsLeft = nil
 	a.metrics.WatchRepeats(a.repeats)
 	a.health.watchSeen(a.seen.State)
 	a.background.Go(func() { a.seen.Run(ctx) })

@@ -106,6 +106,11 @@ func (j *Journal) span(ctx context.Context, partition int, from, to int64) (next
 	}
 }
 
+// Learn takes in the value of a record of the topic that has not got there yet:
+// an earlier process left it in the spool. Call it before the first claim. A value
+// that is none is passed over.
+func (j *Journal) Learn(value []byte) { j.learn(&broker.Message{Topic: j.opt.Topic, Value: value}) }
+
 // learn takes in a record, unless it is the journal's own or cannot be read.
 func (j *Journal) learn(m *broker.Message) {
 	r, err := parseRecord(m.Value)
