@@ -92,7 +92,7 @@ func (c *cli) spoolAdopt(ctx context.Context, dir string, timeout time.Duration,
 		return err
 	}
 	if move {
-		return c.spoolMove(cfg, dir, log)
+		return c.spoolMove(cfg, dir, log) //nolint:contextcheck // a move is local and is not left half-way
 	}
 	if timeout > 0 {
 		var cancel context.CancelFunc

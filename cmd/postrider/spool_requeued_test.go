@@ -66,8 +66,8 @@ func TestAdoptMovesWhatIsToBeTakenIn(t *testing.T) {
 	if err != nil || !strings.Contains(out, "3 records moved") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	for item := range spool.Requeued(gone) {
-		t.Errorf("left: %s", item.File)
+	for item, err := range spool.Requeued(gone) {
+		t.Errorf("left: %s (%v)", item.File, err)
 	}
 	n := 0
 	for _, err := range spool.Requeued(own) {

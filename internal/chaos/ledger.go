@@ -88,9 +88,10 @@ type attempt struct {
 	status int
 }
 
-// fault is a kill: when, and how many events the receiver held itself.
+// fault is a kill: from when the signal was sent to when the process was gone, in
+// which it may still work, and how many events the receiver held itself.
 type fault struct {
-	at     int64
+	span
 	events int
 }
 
@@ -206,7 +207,15 @@ func (l *ledger) faulted(w []string) error {
 	t.faults[w[2]]++
 	switch w[2] {
 	case faultBridgeKill:
-		t.kills = append(t.kills, fault{n[0], int(n[1])})
+		gone := n[0]
+		if len(w) > 4 {
+			end, err := numbers(w[4])
+			if err != nil {
+				return err
+			}
+			gone = end[0]
+		}
+		t.kills = append(t.kills, fault{span{n[0], gone}, int(n[1])})
 	case stepNodeKill, stepFreeze, stepMinISR:
 		t.outages = append(t.outages, span{n[0], math.MaxInt64})
 	case stepNodeKill + over, stepFreeze + over, stepMinISR + over:

@@ -167,13 +167,15 @@ func TestDuplicatesByTheirCause(t *testing.T) {
 		kill     string
 		want     []string
 	}{
-		"sent again after a refusal": {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "", []string{"1 duplicates, though"}},
-		"accepted at once":           {func(w *world) { w.answered(0, 10, 200) }, "", []string{"1 duplicates, though"}},
-		"in flight at a kill":        {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 ", nil},
-		"killed at another time":     {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 150 bridge-kill 0 ", []string{"only 0 events were in flight"}},
-		"in the spool at a kill":     {func(w *world) { w.answered(0, 10, 200) }, "F 150 bridge-kill 1 ", nil},
-		"refused by a full spool":    {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 15 spool-full 0 ", nil},
-		"not refused by a full one":  {func(w *world) { w.answered(20, 10, 200) }, "F 15 spool-full 0 ", []string{"1 duplicates, though"}},
+		"sent again after a refusal":  {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "", []string{"1 duplicates, though"}},
+		"accepted at once":            {func(w *world) { w.answered(0, 10, 200) }, "", []string{"1 duplicates, though"}},
+		"in flight at a kill":         {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 ", nil},
+		"in flight before it is gone": {func(w *world) { w.answered(60, 10, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 65", nil},
+		"begun when it was gone":      {func(w *world) { w.answered(70, 10, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 65", []string{"only 0 events were in flight"}},
+		"killed at another time":      {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 150 bridge-kill 0 ", []string{"only 0 events were in flight"}},
+		"in the spool at a kill":      {func(w *world) { w.answered(0, 10, 200) }, "F 150 bridge-kill 1 ", nil},
+		"refused by a full spool":     {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 15 spool-full 0 ", nil},
+		"not refused by a full one":   {func(w *world) { w.answered(20, 10, 200) }, "F 15 spool-full 0 ", []string{"1 duplicates, though"}},
 		"refused, and another in flight": {
 			func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 150 bridge-kill 1 ", []string{"no kill explains"},
 		},

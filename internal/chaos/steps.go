@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -39,7 +40,7 @@ func (r *run) killReceiver(ctx context.Context, s *stage) error {
 	s.result.Peak = max(s.result.Peak, memoryOf(s.receiver.pid()).peak)
 	at := time.Now()
 	s.receiver.kill()
-	r.journal.fault(at, stepKill, depth, "")
+	r.journal.fault(at, stepKill, depth, strconv.FormatInt(r.journal.at(time.Now()), 10))
 	return s.receiver.start(ctx)
 }
 

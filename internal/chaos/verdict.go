@@ -96,7 +96,7 @@ func (l *ledger) markInTrouble(t *tally) int {
 	for _, k := range t.kills {
 		events += k.events
 		for _, a := range t.silent {
-			if a.from <= k.at && k.at <= a.to {
+			if a.from <= k.to && k.from <= a.to {
 				r := &l.requests[a.request]
 				r.inTrouble = true
 				events += int(r.count)
