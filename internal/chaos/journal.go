@@ -18,7 +18,7 @@ import (
 //	P index name ordered|unordered         a phase begins
 //	Q request phase first count sha256 retry|once
 //	                                       a request was made: its events' serials and its body
-//	A request start end status             one attempt; status 0 is no answer at all
+//	A request start end status             one attempt; status 0 is no answer at all, -1 a refused connection
 //	F at kind events rest                  a fault; events the receiver may do again for it
 //	S at length                            this program itself was not scheduled for so long
 //

@@ -181,6 +181,8 @@ func (l *ledger) attempted(w []string) error {
 	t := l.phases[r.phase]
 	t.statuses[a.status]++
 	switch a.status {
+	case nobodyThere:
+		return nil
 	case 0:
 		r.unanswered = true
 		t.silent = append(t.silent, a)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -147,8 +149,12 @@ func (l *load) insist(ctx context.Context, r *request, offset int) bool {
 
 // stopsProvider reports whether a provider may take an answer for "never again".
 func stopsProvider(status int) bool {
-	return status != 0 && status < http.StatusInternalServerError && status != http.StatusTooManyRequests
+	return status > 0 && status < http.StatusInternalServerError && status != http.StatusTooManyRequests
 }
+
+// nobodyThere is the status of an attempt that nobody took: the connection was
+// refused.
+const nobodyThere = -1
 
 // attempt sends a request once and notes what came of it; 0 is no answer.
 func (l *load) attempt(ctx context.Context, r *request, base string) int {
@@ -164,6 +170,9 @@ func (l *load) attempt(ctx context.Context, r *request, base string) int {
 		status = res.StatusCode
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 		res.Body.Close()
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		status = nobodyThere
 	}
 	l.journal.attempt(r, start, end, status)
 	return status

@@ -125,11 +125,11 @@ func TestCopiesAreSentToo(t *testing.T) {
 	}
 }
 
-func TestNoAnswerIsNoAcceptance(t *testing.T) {
+func TestARefusedConnectionIsNoAcceptance(t *testing.T) {
 	y := newTarget(t, func(int) int { return 200 })
 	y.Close()
 	_, l := sendOnce(t, y, func(r *request) { r.once = true })
-	if v := l.verdictOf(0, 0); v.Accepted != 0 || v.Statuses[0] != 1 {
+	if v := l.verdictOf(0, 0); v.Accepted != 0 || v.Statuses[nobodyThere] != 1 || l.requests[0].unanswered {
 		t.Errorf("%+v", v)
 	}
 }
