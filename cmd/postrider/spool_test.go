@@ -176,7 +176,9 @@ func TestAdoptCanBeStopped(t *testing.T) {
 	for _, r := range records {
 		want = append(want, string(r.Value))
 	}
-	if diff := cmp.Diff(want, values(t, env, "email.bounced")); diff != "" {
+	published := values(t, env, "email.bounced")
+	published = published[max(0, len(published)-len(want)):] // what was on its way when the first one was stopped may be there before
+	if diff := cmp.Diff(want, published); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 }
