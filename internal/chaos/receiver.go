@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,6 +62,12 @@ func newReceiver(ctx context.Context, dir, binary, prefix string, brokers []stri
 	}
 	r.listen, r.admin = ports[0], ports[1]
 	return r, nil
+}
+
+// plainEnviron is an environment without settings of the receiver: what it does is
+// for its configuration to say.
+func plainEnviron(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, "POSTRIDER_") })
 }
 
 // freePorts finds loopback ports that nothing listens on. A receiver keeps its
@@ -163,7 +170,7 @@ func (r *receiver) start(ctx context.Context) error {
 		c = r.wrap()
 	}
 	cmd := exec.Command(c.path, c.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), "POSTRIDER_TEST_READY_FILE="+ready), log, log
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(plainEnviron(os.Environ()), "POSTRIDER_TEST_READY_FILE="+ready), log, log
 	// A process that outlives this program would hold ports and the spool.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	done := make(chan struct{})

@@ -274,7 +274,7 @@ func (v *verdict) breaches() []string {
 		wrong(v.ByRetry, "duplicates that no kill explains (I3)")
 	}
 	for _, status := range slices.Sorted(maps.Keys(v.Statuses)) {
-		if status != 0 && status != http.StatusOK && status != http.StatusTooManyRequests && status < 500 {
+		if status > 0 && status != http.StatusOK && status != http.StatusTooManyRequests && status < 500 {
 			wrong(v.Statuses[status], fmt.Sprintf("answers were %d, after which a provider may never try again", status))
 		}
 	}
