@@ -35,14 +35,14 @@ func (a *App) stop() error {
 	if a.spool != nil {
 		errs = append(errs, a.closeSpool())
 	}
-	if a.client != nil {
-		a.client.Close()
-	}
 	if a.broker != nil {
 		errs = append(errs, a.broker.Close())
 	}
 	errs = append(errs, a.stopAdmin())
 	a.background.Wait()
+	if a.client != nil {
+		a.client.Close() // nobody opens connections any more
+	}
 	err := errors.Join(errs...)
 	if a.ingest != nil { // else start-up failed, and its error says it all
 		a.log.Info("stopped", zap.Error(err))
