@@ -247,20 +247,11 @@ func topicWarnings(reports []broker.TopicReport) []string {
 
 // keepConnecting tries until the cluster answers and the topics are in order.
 func (a *App) keepConnecting(ctx context.Context) {
-	tick := time.NewTicker(connectRetry)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, connectRetry, func() (done bool) {
 		err := a.prepareTopics(ctx, topicsTimeout)
-		if err == nil {
-			return
-		}
-		if !broker.Unreachable(err) && ctx.Err() == nil {
+		if err != nil && !broker.Unreachable(err) && ctx.Err() == nil {
 			a.log.Error("kafka answers, but the topics are not in order", zap.String("reason_code", "topics"), zap.Error(err))
 		}
-	}
+		return err == nil
+	})
 }

@@ -188,19 +188,12 @@ func (h *health) note(err error) {
 
 // watch probes the cluster until ctx ends.
 func (h *health) watch(ctx context.Context, ping func(context.Context) error) {
-	tick := time.NewTicker(probeInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, probeInterval, func() (done bool) {
 		probe, cancel := context.WithTimeout(ctx, probeTimeout)
-		err := ping(probe)
-		cancel()
-		if ctx.Err() == nil {
+		defer cancel()
+		if err := ping(probe); ctx.Err() == nil {
 			h.reached(err)
 		}
-	}
+		return false
+	})
 }

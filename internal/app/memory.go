@@ -72,16 +72,10 @@ func (c Collector) follow(ctx context.Context, ids func() int) {
 	if c.base == 0 {
 		return
 	}
-	tick := time.NewTicker(limitEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			debug.SetMemoryLimit(c.limit(ids()))
-		}
-	}
+	every(ctx, limitEvery, func() (done bool) {
+		debug.SetMemoryLimit(c.limit(ids()))
+		return false
+	})
 }
 
 // containerLimit is our share of the container's limit; 0 where there is no

@@ -203,18 +203,12 @@ func (o *outages) list() []*outage {
 
 // watch reminds until ctx ends.
 func (o *outages) watch(ctx context.Context) {
-	tick := time.NewTicker(outageReminder)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, outageReminder, func() (done bool) {
 		for _, s := range o.list() {
 			s.remind()
 		}
-	}
+		return false
+	})
 }
 
 // present returns the outages there are now, as /readyz shows them.

@@ -108,13 +108,7 @@ func (r *Redriver) startWindow(ctx context.Context, client *broker.Client, log *
 	})
 	ctx, r.stop = context.WithCancel(ctx)
 	r.background.Go(func() { r.seen.Run(ctx) })
-	wait := time.NewTimer(redriveBudget)
-	defer wait.Stop()
-	select {
-	case <-r.seen.Loaded():
-	case <-ctx.Done():
-	case <-wait.C:
-	}
+	loaded(ctx, r.seen, redriveBudget)
 	return w
 }
 

@@ -37,15 +37,24 @@ func (a *App) startWindow(ctx context.Context) {
 	if !a.health.reachable() {
 		return // there is nothing to wait for
 	}
-	wait := time.NewTimer(seenPatience)
-	defer wait.Stop()
-	select {
-	case <-a.seen.Loaded():
-	case <-ctx.Done():
-	case <-wait.C:
+	if !loaded(ctx, a.seen, seenPatience) && ctx.Err() == nil {
 		a.log.Warn("the ids of accepted events are still being read: until then repeats may be published again",
 			append(left(a.seen.State()), zap.String("reason_code", "seen_loading"))...)
 	}
+}
+
+// loaded waits until the topic of ids was read, for as long as patience or until
+// ctx ends, and tells whether it was.
+func loaded(ctx context.Context, j *dedupe.Journal, patience time.Duration) bool {
+	wait := time.NewTimer(patience)
+	defer wait.Stop()
+	select {
+	case <-j.Loaded():
+		return true
+	case <-ctx.Done():
+	case <-wait.C:
+	}
+	return false
 }
 
 // left tells how much of the topic is still to be read, where that is known.

@@ -116,15 +116,8 @@ func pinned(s spool.State) string {
 // ends. Why that does not work is said when it changes, not at every try.
 func (a *App) requeue(ctx context.Context) {
 	said := ""
-	tick := time.NewTicker(requeueInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		stored, err := a.spool.TakeRequeued() //nolint:contextcheck // what is taken out of one folder has to reach the other
+	every(ctx, requeueInterval, func() (done bool) { //nolint:contextcheck // what is taken out of one folder has to reach the other
+		stored, err := a.spool.TakeRequeued()
 		if why := requeueTrouble(err); why != said {
 			said = why
 			if err != nil {
@@ -135,7 +128,8 @@ func (a *App) requeue(ctx context.Context) {
 			a.log.Info("records of the spool are tried again", zap.String("reason_code", "spool_requeue"), zap.Int("records", len(stored)))
 			a.publisher.Resume(stored)
 		}
-	}
+		return false
+	})
 }
 
 // requeueTrouble is what an error of TakeRequeued is about, without the amounts

@@ -56,14 +56,14 @@ const patience = 100 * 365 * 24 * time.Hour
 // nobody waits for.
 func (l *lane) load(group []*entry, parked []place) []*entry {
 	recs := make([]Record, 0, len(parked))
-	refs := make([]Ref, 0, len(parked))
-	for i := range parked {
-		rec, err := l.p.opts.Store.Load(parked[i].ref)
+	whole := make([]place, 0, len(parked))
+	for _, at := range parked {
+		rec, err := l.p.opts.Store.Load(at.ref)
 		if err != nil {
-			l.damaged(parked[i].ref, err)
+			l.damaged(at.ref, err)
 			continue
 		}
-		recs, refs = append(recs, rec), append(refs, parked[i].ref)
+		recs, whole = append(recs, rec), append(whole, at)
 	}
 	if len(recs) == 0 {
 		return group
@@ -71,9 +71,8 @@ func (l *lane) load(group []*entry, parked []place) []*entry {
 	w := l.p.newWaiter(recs, l.p.opts.Now().Add(patience))
 	for i := range w.entries {
 		e := &w.entries[i]
-		e.topic, e.lane, e.patient = l.topic, l, true
-		e.size = int32(RecordBytes(e.rec) + sizeSlack) //nolint:gosec // it was published or refused with that size before
-		e.stored.Store(&refs[i])
+		e.topic, e.lane, e.size, e.patient = l.topic, l, whole[i].size, true
+		e.stored.Store(&whole[i].ref)
 		e.state.Store(stateClaimed)
 		l.p.inFlight.Add(int64(e.size))
 		group = append(group, e)
