@@ -39,9 +39,12 @@ const (
 	kafkaGo    = "github.com/segmentio/kafka-go"
 	prometheus = "github.com/prometheus/client_golang"
 	rapid      = "pgregory.net/rapid"
+	expr       = "github.com/expr-lang/expr"
+	retryable  = "github.com/hashicorp/go-retryablehttp"
 	uuid       = "github.com/google/uuid"
 	xterm      = "golang.org/x/term"
 	zap        = "go.uber.org/zap"
+	zstd       = "github.com/klauspost/compress/zstd"
 )
 
 // table is the architecture, from the packages that know least to the one that
@@ -82,6 +85,9 @@ var table = []row{
 	// From records back to requests.
 	{folder: "internal/audit", own: []string{"pkg/event"}, pure: true},
 
+	// Which records are meant.
+	{folder: "internal/selection", own: []string{"pkg/event"}, others: []string{expr}, pure: true},
+
 	// Kafka.
 	{folder: "internal/broker", own: []string{"pkg/event"}, others: []string{aws, kafkaGo, "github.com/aws/smithy-go/logging", zap}},
 	{
@@ -100,10 +106,30 @@ var table = []row{
 	{folder: "internal/spool", own: []string{"internal/broker", "internal/spool/segment"}, others: []string{zap}},
 	{folder: "internal/spool/segment", own: []string{"internal/broker"}, pure: true},
 
+	// From topics back to topics, and out.
+	{folder: "internal/delivery", own: []string{"pkg/webhook"}, others: []string{retryable, zap}},
+	{folder: "internal/replay/archive", own: []string{"pkg/event"}, others: []string{zstd}},
+	{folder: "internal/replay/stored", own: []string{"pkg/event", "pkg/webhook"}},
+	{
+		folder: "internal/replay",
+		own:    []string{"internal/broker", "internal/delivery", "internal/replay/archive", "internal/selection", "pkg/event"},
+		others: []string{zap},
+	},
+	{
+		folder: "internal/replay/renormalize",
+		own: []string{
+			"internal/broker", "internal/dedupe", "internal/ingest", "internal/metrics", "internal/normalize", "internal/replay",
+			"internal/replay/stored", "internal/selection", "pkg/event", "pkg/webhook",
+		},
+		others: []string{zap},
+	},
+	{folder: "internal/deadletter", own: []string{"internal/broker", "internal/replay/stored", "pkg/event", "pkg/webhook"}},
+	{folder: "internal/trace", own: []string{"internal/broker", "pkg/event"}},
+
 	// The process.
 	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
 	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},
-	{folder: "internal/admin", others: []string{prometheus, zap}},
+	{folder: "internal/admin", own: []string{"internal/replay", "internal/selection"}, others: []string{prometheus, zap}},
 	{
 		folder: "internal/ingest",
 		own: []string{
@@ -125,10 +151,11 @@ var table = []row{
 	{
 		folder: "cmd/postrider",
 		own: []string{
-			"internal/app", "internal/audit", "internal/broker", "internal/config", "internal/doctor", "internal/normalize", "internal/provider",
-			"internal/provider/all", "internal/quarantine", "internal/sender", "internal/spool", "pkg/event", "pkg/webhook", "schemas",
+			"internal/app", "internal/audit", "internal/broker", "internal/config", "internal/deadletter", "internal/doctor", "internal/normalize",
+			"internal/provider", "internal/provider/all", "internal/quarantine", "internal/replay", "internal/replay/archive", "internal/replay/renormalize",
+			"internal/replay/stored", "internal/selection", "internal/sender", "internal/spool", "internal/trace", "pkg/event", "pkg/webhook", "schemas",
 		},
-		others: []string{cobra, "github.com/hashicorp/go-retryablehttp", "github.com/schollz/progressbar/v3", uuid, xterm, zap},
+		others: []string{cobra, retryable, "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},
 
 	// For tests; no program contains them.

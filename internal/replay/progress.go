@@ -1,0 +1,81 @@
+package replay
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// State is where a run stands.
+type State string
+
+// The states of a run. Completed and Cancelled are final; the others can be resumed.
+const (
+	Running     State = "running"
+	Completed   State = "completed"
+	Cancelled   State = "cancelled"
+	Interrupted State = "interrupted" // stopped by a signal, or its process died
+	Failed      State = "failed"
+)
+
+// Progress is how far a run is.
+type Progress struct {
+	Time      time.Time `json:"time"`
+	State     State     `json:"state"`
+	Read      int64     `json:"read"`     // records looked at
+	Selected  int64     `json:"selected"` // of them
+	Replayed  int64     `json:"replayed"` // copies left out
+	Delivered int64     `json:"delivered"`
+	Failed    int64     `json:"failed"` // refused by the target for good
+	// Rate is records delivered a second, lately. ETA is how long the rest takes at
+	// the pace of reading lately; negative: not known.
+	Rate float64       `json:"rate"`
+	ETA  time.Duration `json:"eta"`
+	Last time.Time     `json:"last,omitzero"` // timestamp of the latest record delivered
+	// Partitions are in the order of the plan's ranges.
+	Partitions []PartitionProgress `json:"partitions"`
+}
+
+// PartitionProgress is how far one range is.
+type PartitionProgress struct {
+	Topic     string `json:"topic"`
+	Partition int    `json:"partition"`
+	From      int64  `json:"from"`
+	To        int64  `json:"to"`
+	Next      int64  `json:"next"` // everything below is done
+	Read      int64  `json:"read"`
+	Selected  int64  `json:"selected"`
+	Replayed  int64  `json:"replayed,omitempty"`
+	Delivered int64  `json:"delivered"`
+	Failed    int64  `json:"failed,omitempty"`
+}
+
+// Run is one execution of a plan, as the journal's topic remembers it.
+type Run struct {
+	ID      string    `json:"id"` // a UUID, version 7
+	State   State     `json:"state"`
+	Plan    Plan      `json:"plan"`
+	Started time.Time `json:"started"`
+	Updated time.Time `json:"updated"` // a running one is updated every few seconds
+	Ended   time.Time `json:"ended,omitzero"`
+	Host    string    `json:"host,omitempty"` // where it runs
+	PID     int       `json:"pid,omitempty"`
+	Resumed int       `json:"resumed,omitempty"` // how often
+	// Progress is a checkpoint: what is below each partition's Next is durable at
+	// the target.
+	Progress Progress `json:"progress"`
+	Gaps     []Gap    `json:"gaps,omitempty"` // the first hundred
+	GapsLeft int      `json:"gaps_left,omitempty"`
+	// Failures are the first hundred records that the target refused for good.
+	Failures []Failure       `json:"failures,omitempty"`
+	Sink     json.RawMessage `json:"sink,omitempty"` // what the target needs to go on
+	Error    string          `json:"error,omitempty"`
+	By       string          `json:"cancelled_by,omitempty"`
+}
+
+// Failure is a record that the target refused for good.
+type Failure struct {
+	Topic     string `json:"topic"`
+	Partition int    `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Error     string `json:"error"`
+}
