@@ -57,6 +57,13 @@ func (s *memStore) Load(ref Ref) (Record, error) {
 	return r, nil
 }
 
+// read is how many records were asked for.
+func (s *memStore) read() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loads
+}
+
 func (s *memStore) Settle(refs []Ref, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,6 +172,9 @@ func TestHandedOverRecordsArePublishedOnceAndInOrder(t *testing.T) {
 	free()
 	eventually(t, "the store is empty", s.empty)
 	r.topicIs("first", "later 0", "later 1", "later 2", "later 3", "later 4")
+	if n := s.read(); n != 5 {
+		t.Errorf("%d records were read back, want 5: the first kept its place in memory, whoever reads it back sends it a second time", n)
+	}
 	if n := r.deliver(BrokerThenSpool, record("after")); n != 0 {
 		t.Error("the store is still used although the broker is quick again")
 	}
