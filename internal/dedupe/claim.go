@@ -9,6 +9,7 @@ type Claim struct {
 	events   []Event
 	verdicts []verdict
 	window   time.Duration
+	reused   bool
 
 	// Guarded by the window's lock.
 	ended bool
@@ -25,6 +26,13 @@ type verdict struct {
 
 // Verdict is what became of an event.
 func (c *Claim) Verdict(i int) Verdict { return c.verdicts[i].Verdict }
+
+// Changed reports whether the id of ID is not the event's own.
+func (c *Claim) Changed(i int) bool { return c.verdicts[i].other }
+
+// Reused reports that the request is recorded as one that came under a signed id of
+// another; see Recorded. What a Window knows of that is a verdict.
+func (c *Claim) Reused() bool { return c.reused }
 
 // ID is the id under which an event is published: its own, or where that one is
 // known with another content, one that also hashes the content (ConflictID).
@@ -47,6 +55,9 @@ func (c *Claim) Commit() { c.CommitOnly(nil) }
 // of the claim it does nothing.
 func (c *Claim) CommitOnly(keep func(i int) bool) {
 	w := c.w
+	if w == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c.ended {
@@ -70,6 +81,9 @@ func (c *Claim) CommitOnly(keep func(i int) bool) {
 // Abort gives the events up, as if they had never come, and lets waiting claims
 // go on. After the end of the claim it does nothing.
 func (c *Claim) Abort() {
+	if c.w == nil {
+		return
+	}
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	if !c.ended {

@@ -12,6 +12,8 @@ import (
 type Event struct {
 	ID      [16]byte
 	Content [16]byte // hash of what it says
+	// Item is its place in the request, which only Recorded looks at.
+	Item int
 	// Whole says that the item is judged by the whole window, whatever window its
 	// Claim names.
 	Whole bool

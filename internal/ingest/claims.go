@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	"github.com/postrider/postrider/internal/dedupe"
 	"github.com/postrider/postrider/internal/metrics"
@@ -43,7 +44,7 @@ func (p *Pipeline) claim(ctx context.Context, b *batch) error {
 		return err
 	}
 	b.claim = c
-	if !bind || c.Verdict(len(b.claimed)-1) != dedupe.Conflict {
+	if b.known = c.Reused(); !bind || c.Verdict(len(b.claimed)-1) != dedupe.Conflict {
 		return nil
 	}
 	if b.known = true; proof.Covered {
@@ -65,11 +66,11 @@ func (b *batch) identify(bind bool) {
 	}
 	if b.src.Dedupe != dedupe.Off {
 		for i := range b.events {
-			b.claimed = append(b.claimed, dedupe.Event{ID: idOf(&b.events[i].Event), Content: b.events[i].Content()})
+			b.claimed = append(b.claimed, dedupe.Event{ID: idOf(&b.events[i].Event), Content: b.events[i].Content(), Item: b.events[i].Index})
 		}
 		for i := range b.dead {
 			id := b.dead[i].Identity(&b.src.Normalize)
-			b.claimed = append(b.claimed, dedupe.Event{ID: id, Content: id})
+			b.claimed = append(b.claimed, dedupe.Event{ID: id, Content: id, Item: b.dead[i].Index})
 		}
 	}
 	if bind {
@@ -108,19 +109,45 @@ func (b *batch) changedID(item int) (id [16]byte, changed bool) {
 
 // leaveOut gives the repeats their fate, where they are to be left out, and
 // counts.
-func (b *batch) leaveOut() (n normalize.Counts) {
+func (b *batch) leaveOut() normalize.Counts {
+	n := normalize.Counts{Reused: b.known}
 	for i := range b.fates {
-		switch {
-		case b.src.Dedupe == dedupe.Drop && b.repeated(i):
-			b.fates[i] = metrics.Duplicate
-			n.Repeats++
-		case i < len(b.events):
-			n.Events++
-		default:
-			n.DeadLetters++
+		if b.repeated(i) {
+			if b.src.Dedupe == dedupe.Drop {
+				b.fates[i] = metrics.Duplicate
+				n.Repeats++
+				n.LeftOut = append(n.LeftOut, b.index(i))
+				continue
+			}
+			n.Duplicates = append(n.Duplicates, b.index(i))
 		}
+		b.countItem(i, &n)
+	}
+	for _, items := range [...]normalize.Items{n.LeftOut, n.Duplicates} {
+		slices.Sort(items) // the dead letters stand behind the events
 	}
 	return n
+}
+
+// countItem counts an item that is published.
+func (b *batch) countItem(i int, n *normalize.Counts) {
+	if i >= len(b.events) {
+		n.DeadLetters++
+		n.Dead = append(n.Dead, b.index(i))
+		return
+	}
+	n.Events++
+	if b.looked() && b.claim.Changed(i) {
+		n.Conflicts = append(n.Conflicts, b.index(i))
+	}
+}
+
+// index is an item's place in the payload.
+func (b *batch) index(item int) int {
+	if item < len(b.events) {
+		return b.events[item].Index
+	}
+	return b.dead[item-len(b.events)].Index
 }
 
 // count counts an event by its stamp.

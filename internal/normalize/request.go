@@ -27,21 +27,30 @@ type Record struct {
 func RawKey(s *Source, rawID string) string { return s.Name + "/" + rawID }
 
 // Counts says how many records the items of a request became, so that whoever
-// reads the topics can tell whether a request is there as a whole.
+// reads the topics can tell whether a request is there as a whole, and which
+// items became something else than an event under its own id, so that the request
+// can be taken through a mapping again with the same outcome.
 type Counts struct {
 	Events      int // records in typed topics, or dead letters where the broker refused one for what it is
 	DeadLetters int // dead letters known before anything was published
 	Repeats     int // items left out because they were published before
+
+	LeftOut    Items // those that Repeats counts
+	Dead       Items // those that DeadLetters counts
+	Duplicates Items // published and marked as published before
+	Conflicts  Items // events published under a changed id
+	Reused     bool  // the request came under a signed id of another one; all its events are marked
 }
 
 // RawRecord returns the record that keeps a proven request: the body as
 // received, and headers in this order: provider, source, id (the raw id),
 // method, content-type, remote-address, received_at (RFC 3339, milliseconds),
 // mapper-version, auth and key-id (how it was proven), events, dead-letters and
-// repeats (the counts, in decimal, each always there), query (the allow-listed
-// parameters, URL-encoded; see storedQuery), then the request's own headers (see
-// eachHeader), each as "http-" and its name in lower case. What is not known is
-// left out.
+// repeats (the counts, in decimal, each always there), left-out, dead-items,
+// duplicates and conflicts (which items, as Items writes them, nothing where there
+// are none), reused-id (true, or nothing), query (the allow-listed parameters,
+// URL-encoded; see storedQuery), then the request's own headers (see eachHeader),
+// each as "http-" and its name in lower case. What is not known is left out.
 func RawRecord(s *Source, v webhook.Verified, rawID string, n Counts) Record {
 	r := v.Request()
 	h := headerList{list: make([]event.Header, 0, 14+len(r.Header)), buf: make([]byte, 0, rawHeaderBytes)}
@@ -62,6 +71,7 @@ func RawRecord(s *Source, v webhook.Verified, rawID string, n Counts) Record {
 	h.number("events", n.Events)
 	h.number("dead-letters", n.DeadLetters)
 	h.number("repeats", n.Repeats)
+	h.items(&n)
 	if len(r.Query) > 0 {
 		h.text("query", storedQuery(s, v).Encode())
 	}
@@ -121,6 +131,17 @@ func (l *headerList) add(key string, grown []byte) {
 func (l *headerList) text(key, value string) { l.add(key, append(l.buf, value...)) }
 
 func (l *headerList) number(key string, n int) { l.add(key, strconv.AppendInt(l.buf, int64(n), 10)) }
+
+// items adds what says which items are no plain events. A usual request has none.
+func (l *headerList) items(n *Counts) {
+	l.add(HeaderLeftOut, n.LeftOut.AppendText(l.buf))
+	l.add(HeaderDead, n.Dead.AppendText(l.buf))
+	l.add(HeaderDuplicates, n.Duplicates.AppendText(l.buf))
+	l.add(HeaderConflicts, n.Conflicts.AppendText(l.buf))
+	if n.Reused {
+		l.text(HeaderReused, "true")
+	}
+}
 
 // requestHeaders returns the headers of a request that may be stored; see
 // eachHeader.
