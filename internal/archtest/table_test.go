@@ -108,7 +108,7 @@ var table = []row{
 
 	// From topics back to topics, and out.
 	{folder: "internal/delivery", own: []string{"pkg/webhook"}, others: []string{retryable, zap}},
-	{folder: "internal/replay/archive", own: []string{"pkg/event"}, others: []string{zstd}},
+	{folder: "internal/replay/archive", own: []string{"pkg/event"}, others: []string{jsontext, zstd}},
 	{folder: "internal/replay/stored", own: []string{"pkg/event", "pkg/webhook"}},
 	{
 		folder: "internal/replay",
