@@ -114,7 +114,9 @@ func topicRows(ctx context.Context, client *broker.Client, cfg *config.Config, s
 
 // topicContents says what goes into each topic.
 func topicContents(t config.Topics) map[string]string {
-	content := map[string]string{t.Raw(): "raw requests", t.Deadletter(): "dead letters", t.Seen(): "ids of accepted events"}
+	content := map[string]string{
+		t.Raw(): "raw requests", t.Deadletter(): "dead letters", t.Seen(): "ids of accepted events", t.Replays(): "runs of replays",
+	}
 	names := app.TopicNames(t)
 	if names.All != "" {
 		content[names.All] = "every event"

@@ -68,10 +68,10 @@ func TopicSpecs(k config.Kafka, embedded bool) []broker.TopicSpec {
 	return specs
 }
 
-// EveryTopic lists the topics of TopicSpecs and the one that keeps the ids of
-// accepted events, which holds no events.
+// EveryTopic lists the topics of TopicSpecs and those that hold no events: the ids
+// of accepted events, and the runs of replays.
 func EveryTopic(cfg *config.Config, embedded bool) []broker.TopicSpec {
-	return append(TopicSpecs(cfg.Kafka, embedded), seenSpec(cfg, embedded))
+	return append(TopicSpecs(cfg.Kafka, embedded), seenSpec(cfg, embedded), replaysSpec(cfg.Kafka, embedded))
 }
 
 // seenSpec is the topic of the ids of accepted events: one partition, because
@@ -86,6 +86,24 @@ func seenSpec(cfg *config.Config, embedded bool) broker.TopicSpec {
 	}
 	if !embedded {
 		s.Configs["cleanup.policy"] = "compact,delete"
+	}
+	return s
+}
+
+// replaysSpec is the topic of the runs of replays: one partition, because each run
+// is followed in its order, and compacted, because only the last word on each
+// counts. A run's record names every partition it reads and may be as large as a
+// raw request. The broker inside the process rewrites a compacted topic by deleting
+// its files first, which a crash must not meet; there the oldest records make room
+// for new ones, once the topic has reached its size.
+func replaysSpec(k config.Kafka, embedded bool) broker.TopicSpec {
+	s := broker.TopicSpec{
+		Name: k.Topics.Replays(), Partitions: 1, Replication: k.Topics.Replication, Embedded: embedded,
+		Configs: topicConfigs(k, embedded, 0, k.Topics.MaxMessageBytes),
+	}
+	s.Configs["retention.ms"] = "-1"
+	if !embedded {
+		s.Configs["cleanup.policy"] = "compact"
 	}
 	return s
 }

@@ -19,6 +19,7 @@ type Config struct {
 	Spool      Spool      `yaml:"spool"`
 	Dedupe     Dedupe     `yaml:"dedupe"`
 	Quarantine Quarantine `yaml:"quarantine"`
+	Replay     Replay     `yaml:"replay"`
 	Log        Log        `yaml:"log"`
 	PII        PII        `yaml:"pii"`
 	Sources    []Source   `yaml:"sources"`
@@ -57,9 +58,29 @@ type Server struct {
 	RetryAfter        time.Duration  `yaml:"retry_after"`         // Retry-After of 429 and 503
 }
 
-// Admin is the listener for health and metrics.
+// Admin is the listener for health, metrics and the admin API.
 type Admin struct {
-	Listen string `yaml:"listen"`
+	Listen string       `yaml:"listen"`
+	Tokens []AdminToken `yaml:"tokens"` // who may use the API; empty: nobody
+}
+
+// The roles of an AdminToken, each with the rights of those before it.
+const (
+	RoleRead   = "read"
+	RoleReplay = "replay"
+	RoleAdmin  = "admin"
+)
+
+// Roles returns the roles of tokens, the one with the fewest rights first.
+func Roles() []string { return []string{RoleRead, RoleReplay, RoleAdmin} }
+
+// AdminToken lets its bearer use the admin API. Exactly one of Value and File is
+// given; once loaded, Value is set.
+type AdminToken struct {
+	ID    string `yaml:"id"`   // whom the API's actions are recorded under
+	Role  string `yaml:"role"` // read | replay | admin
+	Value Secret `yaml:"value"`
+	File  string `yaml:"file"`
 }
 
 // Kafka is the cluster, or the broker inside the process.
@@ -130,6 +151,7 @@ type Templates struct {
 	Deadletter string `yaml:"deadletter"`
 	All        string `yaml:"all"`
 	Seen       string `yaml:"seen"`
+	Replays    string `yaml:"replays"`
 }
 
 // Publish bounds the publisher.
@@ -162,6 +184,30 @@ type Quarantine struct {
 	Dir      string        `yaml:"dir"`
 	MaxBytes int64         `yaml:"max_bytes"` // beyond it the oldest are deleted
 	Keep     time.Duration `yaml:"keep"`      // older ones are deleted
+}
+
+// Replay is what replays may do.
+type Replay struct {
+	ConfirmAbove int            `yaml:"confirm_above"` // records beyond which executing a plan asks first
+	Targets      []ReplayTarget `yaml:"targets"`
+}
+
+// ReplayTarget is an HTTP endpoint that replays deliver to, by its name.
+type ReplayTarget struct {
+	Name    string          `yaml:"name"`
+	URL     string          `yaml:"url"`
+	Secrets []SigningSecret `yaml:"secrets"` // sign by Standard Webhooks; empty: requests are not signed
+	Allow   []netip.Prefix  `yaml:"allow"`   // addresses that are not public and may be called all the same
+}
+
+// SigningSecret is one secret that requests to a target are signed with: base64,
+// after an optional "whsec_". Exactly one of Value and File is given; once loaded,
+// Value is set.
+type SigningSecret struct {
+	ID       string    `yaml:"id"`
+	Value    Secret    `yaml:"value"`
+	File     string    `yaml:"file"`
+	NotAfter time.Time `yaml:"not_after"` // RFC 3339; zero: no end
 }
 
 // Log is the logger.

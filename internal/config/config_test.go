@@ -32,12 +32,15 @@ func fakeFiles(files map[string]string) func(string) ([]byte, error) {
 	}
 }
 
+// signing is a secret of Standard Webhooks.
+const signing = "whsec_c2lnbmluZyBzZWNyZXQgb2YgMzIgYnl0ZXMhIQ=="
+
 // options reads text as config.yaml, with the secret files a and b.
 func options(text string, env ...string) config.Options {
 	return config.Options{
 		File:      "config.yaml",
 		Env:       env,
-		ReadFile:  fakeFiles(map[string]string{"config.yaml": text, "secrets/a": "  0123456789abcdef0123\n", "secrets/empty": " \n"}),
+		ReadFile:  fakeFiles(map[string]string{"config.yaml": text, "secrets/a": "  0123456789abcdef0123\n", "secrets/empty": " \n", "secrets/signing": signing + "\n"}),
 		Providers: []string{"cmcom", "jetemail", "vfs"},
 		Now:       now,
 	}
@@ -187,6 +190,32 @@ sources:
 	}
 }
 
+func TestNoticesOfTheAdminInterfaceAndReplays(t *testing.T) {
+	cfg := mustLoad(t, `
+admin: {listen: ":8081", tokens: [{id: a, role: read, file: secrets/a}]}
+replay:
+  targets:
+    - {name: a, url: http://a.example/, allow: [10.0.0.0/8, "::/0"]}
+    - {name: b, url: http://localhost:9, secrets: [{value: "${SIGNING}", not_after: 2026-11-21T12:00:00Z}, {file: secrets/signing, not_after: 2026-01-01T00:00:00Z}]}
+    - {name: c, url: https://c.example, secrets: [{value: "${SIGNING}", not_after: 2026-11-21T12:00:00Z}, {id: "3", file: secrets/signing}]}
+`, "SIGNING="+signing)
+	var got []string
+	for _, notice := range cfg.Notices {
+		got = append(got, strings.SplitN(notice, ": ", 3)[1])
+	}
+	want := []string{
+		"admin.listen", "replay.targets[0].url", "replay.targets[0].allow",
+		"replay.targets[1].secrets", "replay.targets[1].secrets[0].not_after", "replay.targets[1].secrets[1].not_after",
+		"replay.targets[2].secrets[0].not_after",
+	}
+	if diff := cmp.Diff(want, got, cmpopts.SortSlices(func(a, b string) bool { return a < b })); diff != "" {
+		t.Error(diff)
+	}
+	if s := cfg.Replay.Targets[1].Secrets; s[0].ID != "1" || s[1].ID != "2" || s[1].Value != signing || cfg.Admin.Tokens[0].Value != "0123456789abcdef0123" {
+		t.Errorf("not completed: %+v", cfg.Replay)
+	}
+}
+
 func TestABudgetThatProvidersWaitForIsNoNotice(t *testing.T) {
 	if cfg := mustLoad(t, "kafka: {publish: {budget: 2100ms}}\n"); len(cfg.Notices) != 0 {
 		t.Errorf("notices %q, want none", cfg.Notices)
@@ -291,6 +320,7 @@ func TestTopicNames(t *testing.T) {
 		def.Raw():                            "email.raw",
 		def.Deadletter():                     "email.deadletter",
 		def.AllEvents():                      "email.all",
+		def.Replays():                        "email.replays",
 		own.Outbound("opened", "engagement"): "mail_outbound.engagement.opened",
 		own.Inbound("received", "other"):     "mail_inbound.received",
 		own.Raw():                            "mail.raw",

@@ -40,6 +40,7 @@ func Default() *Config {
 		},
 		Dedupe:     Dedupe{Window: 3 * day, MaxIDs: 2_000_000, Share: true},
 		Quarantine: Quarantine{Enabled: true, Dir: "data/quarantine", MaxBytes: 64 * mebibyte, Keep: day},
+		Replay:     Replay{ConfirmAbove: 100_000},
 		Log:        Log{Level: "info", Format: "auto"},
 		PII:        PII{Recipient: "clear"},
 	}
@@ -78,6 +79,7 @@ func defaultTopics() Topics {
 			Deadletter: "{prefix}.deadletter",
 			All:        "{prefix}.all",
 			Seen:       "{prefix}.seen",
+			Replays:    "{prefix}.replays",
 		},
 	}
 }

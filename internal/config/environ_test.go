@@ -65,6 +65,8 @@ func special() map[string][]string {
 	hmac := []string{"POSTRIDER_SOURCES_0_AUTH_TYPE=hmac", needSecret}
 	basic := []string{"POSTRIDER_SOURCES_0_AUTH_TYPE=basic", "POSTRIDER_SOURCES_0_AUTH_SECRETS_0_USERNAME=user", "POSTRIDER_SOURCES_0_AUTH_SECRETS_0_PASSWORD=0123456789abcdef"}
 	sasl := []string{"POSTRIDER_KAFKA_SASL_MECHANISM=PLAIN", "POSTRIDER_KAFKA_SASL_USERNAME=u", "POSTRIDER_KAFKA_SASL_PASSWORD=p", "POSTRIDER_KAFKA_TLS_ENABLED=true", "POSTRIDER_KAFKA_BROKERS=k:1"}
+	token := []string{"POSTRIDER_ADMIN_TOKENS_0_ID=a", "POSTRIDER_ADMIN_TOKENS_0_ROLE=admin", "POSTRIDER_ADMIN_TOKENS_0_VALUE=0123456789abcdef"}
+	target := []string{"POSTRIDER_REPLAY_TARGETS_0_NAME=a", "POSTRIDER_REPLAY_TARGETS_0_URL=https://a.example", "POSTRIDER_REPLAY_TARGETS_0_SECRETS_0_VALUE=" + signing}
 	withFile := func(list []string, drop string) []string {
 		var kept []string
 		for _, kv := range list {
@@ -75,6 +77,17 @@ func special() map[string][]string {
 		return kept
 	}
 	return map[string][]string{
+		"admin.tokens[0].id":                       append([]string{"x"}, token...),
+		"admin.tokens[0].role":                     append([]string{"read"}, token...),
+		"admin.tokens[0].value":                    append([]string{"fedcba9876543210"}, withFile(token, "POSTRIDER_ADMIN_TOKENS_0_VALUE")...),
+		"admin.tokens[0].file":                     append([]string{"/secrets/a"}, withFile(token, "POSTRIDER_ADMIN_TOKENS_0_VALUE")...),
+		"replay.targets[0].name":                   append([]string{"x"}, target...),
+		"replay.targets[0].url":                    append([]string{"https://x.example/y"}, target...),
+		"replay.targets[0].allow":                  append([]string{""}, target...),
+		"replay.targets[0].secrets[0].id":          append([]string{"x"}, target...),
+		"replay.targets[0].secrets[0].value":       append([]string{signing}, withFile(target, "POSTRIDER_REPLAY_TARGETS_0_SECRETS_0_VALUE")...),
+		"replay.targets[0].secrets[0].file":        append([]string{"/secrets/signing"}, withFile(target, "POSTRIDER_REPLAY_TARGETS_0_SECRETS_0_VALUE")...),
+		"replay.targets[0].secrets[0].not_after":   append([]string{"2027-01-01T00:00:00Z"}, target...),
 		"server.listen":                            {"127.0.0.1:1"},
 		"server.public_url":                        {"https://x.example"},
 		"admin.listen":                             {"127.0.0.1:1"},
@@ -173,7 +186,7 @@ func valueFor(t *testing.T, l leaf, text string) (string, any) {
 func TestEveryKeyCanBeOverriddenFromTheEnvironment(t *testing.T) {
 	const source = "sources: [{name: a, provider: vfs, auth: {type: none}}]\n"
 	all := leaves()
-	if len(all) < 90 {
+	if len(all) < 110 {
 		t.Fatalf("only %d keys found", len(all))
 	}
 	for _, l := range all {

@@ -155,6 +155,9 @@ func (l *loader) complete() {
 	for i := range l.cfg.Sources {
 		l.cfg.Sources[i].complete()
 	}
+	for i := range l.cfg.Replay.Targets {
+		l.cfg.Replay.Targets[i].complete()
+	}
 	for _, p := range l.cfg.paths() {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(l.cfg.Dir, *p)
@@ -173,18 +176,23 @@ func (s *Source) complete() {
 	}
 }
 
+// complete fills in what a target is without being told.
+func (t *ReplayTarget) complete() {
+	for i := range t.Secrets {
+		s := &t.Secrets[i]
+		s.ID = cmp.Or(s.ID, strconv.Itoa(i+1))
+	}
+}
+
 // paths returns every key that is a path.
 func (c *Config) paths() []*string {
 	k := &c.Kafka
 	list := []*string{
 		&k.Embedded.Dir, &k.TLS.CAFile, &k.TLS.CertFile, &k.TLS.KeyFile,
-		&k.SASL.PasswordFile, &c.Spool.Dir, &c.Quarantine.Dir, &c.PII.PepperFile,
+		&c.Spool.Dir, &c.Quarantine.Dir,
 	}
-	for i := range c.Sources {
-		for j := range c.Sources[i].Auth.Secrets {
-			s := &c.Sources[i].Auth.Secrets[j]
-			list = append(list, &s.File, &s.PasswordFile)
-		}
+	for _, s := range c.secretKeys() {
+		list = append(list, s.file)
 	}
 	return list
 }

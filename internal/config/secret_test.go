@@ -3,6 +3,7 @@ package config_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +21,8 @@ kafka:
   brokers: ["k:9092"]
   sasl: {mechanism: PLAIN, username: u, password: "${CANARY}", allow_plaintext: true}
 pii: {recipient: hash, pepper: CANARY-5ecret-0a1b2c3d4e5f}
+admin: {tokens: [{id: a, role: read, value: "${CANARY}"}, {id: b, role: admin, value: CANARY-5ecret-0a1b2c3d4e5f-b}]}
+replay: {targets: [{name: a, url: "https://a.example/", secrets: [{id: a, value: "${SIGNING}"}]}]}
 sources:
   - name: a
     provider: vfs
@@ -32,7 +35,7 @@ sources:
 
 func loadSecretful(t *testing.T, text string) (*config.Config, error) {
 	t.Helper()
-	o := options(text, "CANARY="+canary, "POSTRIDER_SOURCES_0_AUTH_SECRETS_2_VALUE="+canary)
+	o := options(text, "CANARY="+canary, "SIGNING="+signing, "POSTRIDER_SOURCES_0_AUTH_SECRETS_2_VALUE="+canary)
 	o.ReadFile = fakeFiles(map[string]string{"config.yaml": text, "secrets/canary": canary})
 	return config.Load(o)
 }
@@ -67,11 +70,11 @@ func TestDumpsHoldNoSecrets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(text), "CANARY") {
+		if strings.Contains(string(text), "CANARY") || strings.Contains(string(text), signing) {
 			t.Errorf("%s holds the secret:\n%s", name, text)
 		}
-		if got := strings.Count(string(text), "[redacted]"); got != 6 {
-			t.Errorf("%s has %d redacted values, want 6:\n%s", name, got, text)
+		if got := strings.Count(string(text), "[redacted]"); got != 9 {
+			t.Errorf("%s has %d redacted values, want 9:\n%s", name, got, text)
 		}
 	}
 }
@@ -93,6 +96,10 @@ func TestProblemsHoldNoSecrets(t *testing.T) {
 		"sources: [{name: a, provider: vfs, auth: {type: token, secrets: [{value: '" + canary + "}]}}]",
 		"sources: [{name: a, provider: vfs, auth: {type: token, secrets: " + canary + "}}]",
 		"sources: [{name: a, provider: vfs, auth: " + canary + "}]",
+		"admin: {tokens: [" + canary + "]}",
+		"admin: {tokens: [{id: '" + canary + ":', role: '" + canary + "@', value: short}]}",
+		"replay: {targets: [{name: a, url: 'https://u:" + canary + "@h/'}]}",
+		"replay: {targets: [{name: a, url: 'https://h/', secrets: [{id: '" + canary + ":', value: '" + canary + "'}]}]}",
 		"pii: {pepper: [" + canary + "]}",
 		"pii: {pepper: " + canary + ": x}",
 		"pii:\n  pepper: " + canary + "\n\tx: y",
@@ -124,7 +131,7 @@ func nest(path []string, value string) string {
 		return value
 	}
 	inner := nest(path[1:], value)
-	if path[0] == "sources" || path[0] == "secrets" {
+	if slices.Contains([]string{"sources", "secrets", "tokens", "targets"}, path[0]) {
 		inner = "[" + inner + "]"
 	}
 	return "{" + path[0] + ": " + inner + "}"

@@ -32,6 +32,23 @@ func (c *Config) secretKeys() []secretKey {
 				secretKey{path, "password", "password_file", &s.Password, &s.PasswordFile})
 		}
 	}
+	return append(list, c.apiSecretKeys()...)
+}
+
+// apiSecretKeys returns the secrets of the admin API and of replays.
+func (c *Config) apiSecretKeys() []secretKey {
+	var list []secretKey
+	for i := range c.Admin.Tokens {
+		t := &c.Admin.Tokens[i]
+		list = append(list, secretKey{indexPath("admin.tokens", i), "value", "file", &t.Value, &t.File})
+	}
+	for i := range c.Replay.Targets {
+		for j := range c.Replay.Targets[i].Secrets {
+			s := &c.Replay.Targets[i].Secrets[j]
+			path := indexPath(indexPath("replay.targets", i)+".secrets", j)
+			list = append(list, secretKey{path, "value", "file", &s.Value, &s.File})
+		}
+	}
 	return list
 }
 

@@ -26,6 +26,9 @@ func (t Topics) AllEvents() string { return t.name(t.Templates.All, "", "", "") 
 // Seen returns the topic of the ids that receivers have seen.
 func (t Topics) Seen() string { return t.name(t.Templates.Seen, "", "", "") }
 
+// Replays returns the topic that remembers the runs of replays.
+func (t Topics) Replays() string { return t.name(t.Templates.Replays, "", "", "") }
+
 func (t Topics) name(template, direction, family, typ string) string {
 	return strings.NewReplacer(
 		"{prefix}", t.Prefix,

@@ -64,6 +64,8 @@ func (v *validator) config() {
 	v.listeners()
 	v.logAndPII()
 	v.safety()
+	v.adminTokens()
+	v.replay()
 	v.sources()
 }
 

@@ -244,6 +244,7 @@ func (v *validator) templates(t *Templates) bool {
 	v.template("deadletter", t.Deadletter, "", "{prefix}")
 	v.template("all", t.All, "", "{prefix}")
 	v.template("seen", t.Seen, "", "{prefix}")
+	v.template("replays", t.Replays, "", "{prefix}")
 	return v.problems.Len() == before
 }
 
@@ -288,4 +289,5 @@ func (v *validator) topicNames(t *Topics) {
 	claim("deadletter", t.Deadletter(), "dead letters")
 	claim("all", t.AllEvents(), "all events")
 	claim("seen", t.Seen(), "the ids that were seen")
+	claim("replays", t.Replays(), "the runs of replays")
 }

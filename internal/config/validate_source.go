@@ -189,7 +189,7 @@ func (v *validator) secrets(path string, a *Auth) {
 			continue
 		}
 		k := &a.Secrets[i]
-		v.secretID(at, k.ID, ids, i)
+		v.ownID(at+".id", "secret", k.ID, "the id tells in metrics which secret matched", ids, i)
 		v.secret(at, a.Type, k)
 		if v.ended(at, k.NotAfter) {
 			continue
@@ -201,14 +201,15 @@ func (v *validator) secrets(path string, a *Auth) {
 	}
 }
 
-// secretID checks an id without showing it: a secret may have slipped there.
-func (v *validator) secretID(at, id string, ids map[string]int, i int) {
+// ownID checks the id of a secret or token without showing it: a secret may have
+// slipped there. Why says what a second one of the same id would spoil.
+func (v *validator) ownID(at, what, id, why string, ids map[string]int, i int) {
 	if !secretID.MatchString(id) {
-		v.bad(at+".id", "not a secret's id", "use letters, digits, dots, underscores and dashes, at most 63")
+		v.bad(at, "not a "+what+"'s id", "use letters, digits, dots, underscores and dashes, at most 63")
 		return
 	}
 	if first, ok := ids[id]; ok {
-		v.bad(at+".id", "secrets["+strconv.Itoa(first)+"] has the same id", "the id tells in metrics which secret matched")
+		v.bad(at, what+"s["+strconv.Itoa(first)+"] has the same id", why)
 		return
 	}
 	ids[id] = i
@@ -218,7 +219,7 @@ func (v *validator) ended(at string, notAfter time.Time) bool {
 	if notAfter.IsZero() || v.Now == nil || v.Now().Before(notAfter) {
 		return false
 	}
-	v.cfg.notice(at+".not_after", "the secret ended on "+notAfter.UTC().Format(time.RFC3339)+" and is not accepted any more")
+	v.cfg.notice(at+".not_after", "the secret ended on "+notAfter.UTC().Format(time.RFC3339)+" and counts no more")
 	return true
 }
 
