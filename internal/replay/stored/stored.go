@@ -134,7 +134,7 @@ func (f *fields) number(headers []event.Header, key string, missing int) int {
 	if err != nil {
 		f.fail(key, errors.New("it is no decimal number"))
 	}
-	return int(n) //nolint:gosec // 31 bits
+	return int(n)
 }
 
 // indexes returns a list of places in the payload, none where there is no header.

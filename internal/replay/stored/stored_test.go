@@ -233,8 +233,12 @@ func TestPlacesInThePayload(t *testing.T) {
 	headers := func(text string) []event.Header {
 		return []event.Header{
 			{Key: "replay-id", Value: []byte("a mark")},
-			{Key: "provider", Value: []byte("p")}, {Key: "source", Value: []byte("s")}, {Key: "id", Value: []byte("i")},
-			{Key: "received_at", Value: []byte("2025-11-28T06:29:58.113Z")}, {Key: "left-out", Value: []byte(text)}, {Key: "conflicts", Value: []byte("7")},
+			{Key: "provider", Value: []byte("p")},
+			{Key: "source", Value: []byte("s")},
+			{Key: "id", Value: []byte("i")},
+			{Key: "received_at", Value: []byte("2025-11-28T06:29:58.113Z")},
+			{Key: "left-out", Value: []byte(text)},
+			{Key: "conflicts", Value: []byte("7")},
 		}
 	}
 	for text, want := range map[string][]int{
@@ -253,9 +257,9 @@ func TestPlacesInThePayload(t *testing.T) {
 			t.Errorf("%q: got %+v, %v", text, got, err)
 		}
 	}
-	all, err := stored.Raw(headers("0-9999"), nil)
-	if err != nil || len(all.LeftOut) != 10_000 {
-		t.Errorf("the longest list: %d places, %v", len(all.LeftOut), err)
+	longest, err := stored.Raw(headers("0-9999"), nil)
+	if err != nil || len(longest.LeftOut) != 10_000 {
+		t.Errorf("the longest list: %d places, %v", len(longest.LeftOut), err)
 	}
 }
 
