@@ -40,7 +40,7 @@ func (c *Client) Read(ctx context.Context, topic string, partition int, from, to
 	cu := &cursor{topic: topic, partition: partition, next: from, stop: to}
 	for n := 0; !cu.done(); {
 		seen := c.generation()
-		parts, err := c.fetch(ctx, []*cursor{cu}, fetchWait)
+		parts, err := c.fetch(ctx, []*cursor{cu}, fetchWait, fetchPartitionBytes)
 		if err == nil {
 			err = c.deliver(ctx, []*cursor{cu}, parts, fn)
 		}
@@ -84,12 +84,13 @@ type fetched struct {
 	fetch.ResponsePartition
 }
 
-// fetch makes one request. All cursors must have the same leader. It goes below
-// kafka.Client, which can ask for one partition only.
-func (c *Client) fetch(ctx context.Context, cursors []*cursor, wait time.Duration) ([]fetched, error) {
+// fetch makes one request for so many bytes of each partition. All cursors must
+// have the same leader. It goes below kafka.Client, which can ask for one partition
+// only.
+func (c *Client) fetch(ctx context.Context, cursors []*cursor, wait time.Duration, partitionBytes int) ([]fetched, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+fetchGrace)
 	defer cancel()
-	m, err := c.transport.RoundTrip(ctx, c.addr, fetchRequest(cursors, wait))
+	m, err := c.transport.RoundTrip(ctx, c.addr, fetchRequest(cursors, wait, partitionBytes))
 	if err != nil {
 		return nil, c.fetchError(ctx, cursors, err)
 	}
@@ -109,7 +110,7 @@ func (c *Client) fetch(ctx context.Context, cursors []*cursor, wait time.Duratio
 	return parts, nil
 }
 
-func fetchRequest(cursors []*cursor, wait time.Duration) *fetch.Request {
+func fetchRequest(cursors []*cursor, wait time.Duration, partitionBytes int) *fetch.Request {
 	req := &fetch.Request{
 		ReplicaID:    -1,
 		MaxWaitTime:  int32(wait.Milliseconds()), //nolint:gosec // half a second
@@ -123,7 +124,7 @@ func fetchRequest(cursors []*cursor, wait time.Duration) *fetch.Request {
 			CurrentLeaderEpoch: -1,
 			FetchOffset:        cu.next,
 			LogStartOffset:     -1,
-			PartitionMaxBytes:  fetchPartitionBytes,
+			PartitionMaxBytes:  int32(partitionBytes), //nolint:gosec // a few mebibytes
 		}
 		if n := len(req.Topics); n > 0 && req.Topics[n-1].Topic == cu.topic {
 			req.Topics[n-1].Partitions = append(req.Topics[n-1].Partitions, part)

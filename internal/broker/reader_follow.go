@@ -183,7 +183,7 @@ func (f *follower) ask(ctx context.Context, groups [][]*cursor, fn func(Message)
 	answers := make(chan answer, len(groups))
 	for _, g := range groups {
 		wg.Go(func() {
-			parts, err := f.client.fetch(ctx, g, wait)
+			parts, err := f.client.fetch(ctx, g, wait, fetchPartitionBytes)
 			answers <- answer{g, parts, err}
 		})
 	}
