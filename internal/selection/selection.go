@@ -4,6 +4,15 @@
 // It is pure: who reads the topics asks Match of every record. What can be told
 // from a record's place, time, key and headers is told from them; a value is
 // decoded only where nothing else can tell.
+//
+//	selection.go    what is wanted, as people and the admin interface write it
+//	validate.go     whether that makes sense
+//	topics.go       which topics a pattern means
+//	time.go         which time a text means
+//	match.go        whether a record is meant
+//	told.go         what a record's headers and key tell of its event
+//	where.go        the expression on its fields
+//	environment.go  the names in that expression
 package selection
 
 import (
@@ -29,20 +38,23 @@ type Selection struct {
 	// Zero is no bound: everything up to the end is looked at.
 	Late time.Duration `json:"late,omitempty"`
 
-	Partitions []int  `json:"partitions,omitempty"`
-	Offsets    []Span `json:"offsets,omitempty"`
+	Partitions []int `json:"partitions,omitempty"`
+	// Offsets leave out what lies in none of them, other partitions included.
+	Offsets []Span `json:"offsets,omitempty"`
 
-	Providers  []string `json:"providers,omitempty"`
-	Sources    []string `json:"sources,omitempty"`
-	Types      []string `json:"types,omitempty"`
+	Providers []string `json:"providers,omitempty"`
+	Sources   []string `json:"sources,omitempty"`
+	Types     []string `json:"types,omitempty"` // as TypeNames has them
+	// Recipients are addresses, compared without regard to letter case or display name.
 	Recipients []string `json:"recipients,omitempty"`
 	// RecipientHashes are event.recipient_hash values; where topics hold no
 	// addresses, Recipients are turned into them before they are kept anywhere.
+	// They and Recipients are one condition: a record that has any of them is meant.
 	RecipientHashes []string `json:"recipient_hashes,omitempty"`
 	MessageIDs      []string `json:"message_ids,omitempty"`
-	EventIDs        []string `json:"event_ids,omitempty"`
+	EventIDs        []string `json:"event_ids,omitempty"` // of events, or of raw requests
 	Headers         []Header `json:"headers,omitempty"`
-	Where           string   `json:"where,omitempty"` // an expression, see Compile
+	Where           string   `json:"where,omitempty"` // an expression, see Fields
 
 	// Limit is how many records are selected at most, the earliest by time; 0 is
 	// no limit. It is no condition.
@@ -59,7 +71,8 @@ type Span struct {
 	To        int64  `json:"to,omitempty"` // 0: up to the end
 }
 
-// Header is a condition on a record header: one of that name has that value.
+// Header is a condition on a record header: one of that name has that value. Of
+// several conditions on one name any will do; each name must be satisfied.
 type Header struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`

@@ -1,0 +1,167 @@
+package selection
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/postrider/postrider/pkg/event"
+)
+
+// Bounds of an expression.
+const (
+	maxExpression = 4096    // bytes
+	maxNodes      = 500     // of its syntax tree
+	maxNesting    = 2       // predicates within predicates: any(tags, any(recipients, …))
+	memoryBudget  = 100_000 // list elements made by one evaluation
+)
+
+// where is a compiled expression, safe for concurrent use.
+type where struct {
+	text     string
+	program  *vm.Program
+	asks     asks
+	machines sync.Pool // of *machine
+}
+
+// machine is what one evaluation needs.
+type machine struct {
+	vm  vm.VM
+	env environment
+}
+
+// compileWhere compiles an expression. The error is an *ExpressionError.
+func compileWhere(text string) (*where, error) {
+	if len(text) > maxExpression {
+		return nil, &ExpressionError{Message: fmt.Sprintf("the expression has %d bytes; %d are allowed", len(text), maxExpression)}
+	}
+	wanted, err := survey(text)
+	if err != nil {
+		return nil, err
+	}
+	program, err := expr.Compile(text, options()...)
+	if err != nil {
+		return nil, explain(text, err)
+	}
+	w := &where{text: text, program: program, asks: wanted}
+	w.machines.New = func() any { return &machine{vm: vm.VM{MemoryBudget: memoryBudget}} }
+	return w, nil
+}
+
+// options give the language its names and take from it what has no place here: an
+// expression must mean the same whenever and wherever it is evaluated.
+func options() []expr.Option {
+	list := []expr.Option{
+		expr.Env(&environment{}), expr.AsBool(), expr.WarnOnAny(), expr.MaxNodes(maxNodes),
+	}
+	for _, name := range disabled() {
+		list = append(list, expr.DisableBuiltin(name))
+	}
+	return list
+}
+
+// disabled are the functions that depend on when or where they are called, that make
+// much of little, or that break down at what is absent (metadata["x"] does not).
+func disabled() []string { return []string{"now", "timezone", "repeat", "get"} }
+
+// told reports whether the expression can be evaluated by what a record's headers tell.
+func (w *where) told(t *told) bool {
+	switch {
+	case w.asks&asksEvent != 0:
+		return false
+	case w.asks&asksType != 0:
+		return t.whole()
+	case w.asks&asksOrigin != 0:
+		return t.whole() || t.stored()
+	}
+	return true
+}
+
+// evaluate evaluates the expression; without an event by what the headers tell.
+func (w *where) evaluate(r *Record, t *told, e *event.Event) (bool, error) {
+	m := w.machines.Get().(*machine) //nolint:forcetypeassert,errcheck // the pool makes no others
+	defer w.machines.Put(m)
+	m.env = environment{}
+	m.env.record(r, w.asks)
+	if e != nil {
+		m.env.event(e)
+	} else {
+		m.env.told(t)
+	}
+	result, err := m.vm.Run(w.program, &m.env)
+	if err != nil {
+		return false, explain(w.text, err)
+	}
+	fits, ok := result.(bool)
+	if !ok {
+		return false, &ExpressionError{Expression: w.text, Message: fmt.Sprintf("the result is %T, not true or false", result)}
+	}
+	return fits, nil
+}
+
+// surveyor walks a syntax tree: it collects what the names need, and finds what
+// could make an evaluation endless or big.
+type surveyor struct {
+	asks asks
+	err  *file.Error
+}
+
+// survey parses an expression and walks it.
+func survey(text string) (asks, error) {
+	tree, err := parser.Parse(text)
+	if err != nil {
+		return 0, explain(text, err)
+	}
+	s := &surveyor{}
+	ast.Walk(&tree.Node, s)
+	if s.err != nil {
+		return 0, explain(text, s.err.Bind(tree.Source))
+	}
+	return s.asks, nil
+}
+
+// Visit implements ast.Visitor.
+func (s *surveyor) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		if n.Value == "$env" {
+			s.refuse(n, "$env is not available: name the field")
+		}
+		s.asks |= asked(n.Value)
+	case *ast.BinaryNode:
+		if n.Operator == ".." {
+			s.refuse(n, "ranges (..) are not available")
+		}
+	case *ast.PredicateNode:
+		if nesting(n.Node) >= maxNesting {
+			s.refuse(n, fmt.Sprintf("predicates are nested deeper than %d", maxNesting))
+		}
+	}
+}
+
+func (s *surveyor) refuse(n ast.Node, message string) {
+	if s.err == nil {
+		s.err = &file.Error{Location: n.Location(), Message: message}
+	}
+}
+
+// nesting is how deep predicates lie within one another.
+func nesting(node ast.Node) int {
+	var d depth
+	ast.Walk(&node, &d)
+	return int(d)
+}
+
+type depth int
+
+// Visit implements ast.Visitor.
+func (d *depth) Visit(node *ast.Node) {
+	if p, ok := (*node).(*ast.PredicateNode); ok {
+		*d = max(*d, depth(1+nesting(p.Node)))
+	}
+}
