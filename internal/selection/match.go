@@ -140,8 +140,11 @@ func (m *Matcher) headed(r *Record) bool {
 // what they leave open.
 func (m *Matcher) says(r *Record, t *told) (Verdict, error) {
 	open := yes
-	for _, ask := range []func(*Record, *told) answer{m.askOrigin, m.askID, m.askType, m.askMessage, m.askRecipient} {
-		switch ask(r, t) {
+	for _, a := range [...]answer{
+		among(m.s.Providers, t.provider), among(m.s.Sources, t.source), among(m.s.EventIDs, t.identity()), among(m.s.Types, t.word),
+		m.askMessage(r, t), m.askRecipient(),
+	} {
+		switch a {
 		case no:
 			return No, nil
 		case unsaid:
@@ -213,21 +216,6 @@ func among(wanted []string, text []byte) answer {
 	return no
 }
 
-func (m *Matcher) askOrigin(_ *Record, t *told) answer {
-	provider, source := among(m.s.Providers, t.provider), among(m.s.Sources, t.source)
-	switch {
-	case provider == no || source == no:
-		return no
-	case provider == unsaid || source == unsaid:
-		return unsaid
-	}
-	return yes
-}
-
-func (m *Matcher) askID(_ *Record, t *told) answer { return among(m.s.EventIDs, t.identity()) }
-
-func (m *Matcher) askType(_ *Record, t *told) answer { return among(m.s.Types, t.word) }
-
 // askMessage asks the key, if it is one of ours. Where the message has no id, the
 // key ends in something else, and there is no ce_subject.
 func (m *Matcher) askMessage(r *Record, t *told) answer {
@@ -259,7 +247,7 @@ func excluded(id string, subject []byte) bool {
 	return plain && !bytes.Equal([]byte(id), subject)
 }
 
-func (m *Matcher) askRecipient(_ *Record, _ *told) answer {
+func (m *Matcher) askRecipient() answer {
 	if len(m.recipients)+len(m.s.RecipientHashes) == 0 {
 		return yes
 	}
