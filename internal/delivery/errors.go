@@ -120,6 +120,8 @@ func other(err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || isTimeout && timeout.Timeout():
 		return &causeError{"it did not answer in time", context.DeadlineExceeded}
+	case strings.Contains(err.Error(), "server closed idle connection"): // net/http does not export it
+		return &causeError{"it broke the connection off", io.EOF}
 	case isTLS(err):
 		return errors.New("it does not speak TLS that we accept (1.2 or newer)")
 	}
