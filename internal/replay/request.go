@@ -159,8 +159,13 @@ type Diff struct {
 	Gone     int64 `json:"gone"`     // published events that the requests do not become any more
 	// DeadLetters is how many items still are no event, Rescued how many were none
 	// and now are.
-	DeadLetters int64      `json:"dead_letters"`
-	Rescued     int64      `json:"rescued"`
+	DeadLetters int64 `json:"dead_letters"`
+	Rescued     int64 `json:"rescued"`
+	// NotCompared is how many events were given up before what is published of them
+	// was found, for want of memory. Failed is how many requests cannot be taken
+	// through the mapping, for example since their source is not configured any more.
+	NotCompared int64      `json:"not_compared,omitempty"`
+	Failed      int64      `json:"failed,omitempty"`
 	Types       []TypeDiff `json:"types,omitempty"` // of what is not equal; by type as published now
 }
 
