@@ -46,6 +46,11 @@ func Run(t *testing.T, up func(t *testing.T) Cluster) {
 		"ReadDecodesEveryCompression":          readDecodesCompression,
 		"FollowSeesManyTopicsAndLaterOnes":     followSeesMany,
 		"ConsumerGroupsGoOnWhereTheyCommitted": consumerGroups,
+		"GroupsAreListed":                      groupsAreListed,
+		"GroupsAreDescribed":                   groupsAreDescribed,
+		"GroupThatIsNotIsSaidSo":               groupThatIsNot,
+		"GroupOfATopicThatIsNot":               groupOfATopicThatIsNot,
+		"GroupsWithMembersAreNotMoved":         membersAreNotMoved,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
