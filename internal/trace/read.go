@@ -89,7 +89,7 @@ func (r *reader) take(m *broker.Message, of *match) bool {
 	defer r.mu.Unlock()
 	if err != nil {
 		if len(r.unreadable) < r.most {
-			r.unreadable = append(r.unreadable, Unreadable{Place: placeOf(m), Problem: err.Error()})
+			r.unreadable = append(r.unreadable, Unreadable{Record: placeOf(m), Problem: err.Error()})
 		}
 		return false
 	}

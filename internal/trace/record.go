@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,11 @@ type Place struct {
 
 // String is the place as the program prints it: topic[partition]@offset.
 func (p Place) String() string { return fmt.Sprintf("%s[%d]@%d", p.Topic, p.Partition, p.Offset) }
+
+// comparePlaces orders places.
+func comparePlaces(a, b Place) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+}
 
 func placeOf(m *broker.Message) Place { return Place{m.Topic, m.Partition, m.Offset} }
 
@@ -86,8 +92,7 @@ func observe(m *broker.Message) (Observation, error) {
 
 // Unreadable is a matching record that holds no event.
 type Unreadable struct {
-	Place
-
+	Record  Place  `json:"record"`
 	Problem string `json:"problem"`
 }
 
@@ -132,9 +137,8 @@ func (r *Request) found(m *broker.Message) {
 
 // DeadLetter is an item that did not become an event.
 type DeadLetter struct {
-	Place
-
-	Time time.Time `json:"time"` // the record's
+	Record Place     `json:"record"`
+	Time   time.Time `json:"time"` // the record's
 	// Why is DeadOfRequest or DeadNames.
 	Why      string `json:"why"`
 	Provider string `json:"provider"`
@@ -165,6 +169,6 @@ func readDeadLetter(m *broker.Message) (d DeadLetter, body []byte, err error) {
 	if err := json.Unmarshal(m.Value, &v); err != nil {
 		return d, nil, errors.New("its value is no JSON object with a dead letter's fields")
 	}
-	d.Place, d.Time, d.Why = placeOf(m), m.Time, ""
+	d.Record, d.Time, d.Why = placeOf(m), m.Time, ""
 	return d, v.Body, nil
 }

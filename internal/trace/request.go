@@ -53,7 +53,7 @@ func (q *Query) takes(provider, name string) bool {
 func (r *reader) letter(d DeadLetter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	there := func(other DeadLetter) bool { return other.Place == d.Place }
+	there := func(other DeadLetter) bool { return other.Record == d.Record }
 	if len(r.letters) < r.most && !slices.ContainsFunc(r.letters, there) {
 		r.letters = append(r.letters, d)
 	}
@@ -62,7 +62,7 @@ func (r *reader) letter(d DeadLetter) {
 // deadLetters are those that were kept, by time.
 func (r *reader) deadLetters() []DeadLetter {
 	slices.SortFunc(r.letters, func(a, b DeadLetter) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
+		return cmp.Or(a.Time.Compare(b.Time), comparePlaces(a.Record, b.Record))
 	})
 	return r.letters
 }

@@ -63,9 +63,8 @@ type Step struct {
 
 // Copy is another record of an event that is told already.
 type Copy struct {
-	Place
-
-	Time time.Time `json:"time"`
+	Record Place     `json:"record"`
+	Time   time.Time `json:"record_time"`
 	// Kind is CopyReplay, CopyDuplicate or CopyAgain.
 	Kind   string  `json:"kind"`
 	RawID  string  `json:"raw_id,omitempty"`
@@ -102,7 +101,7 @@ func Stories(found []Observation, g Grouping) []Story {
 		}
 		messages[k] = append(messages[k], o)
 	}
-	var stories []Story
+	stories := []Story{}
 	for _, k := range order {
 		for _, of := range g.recipients(messages[k]) {
 			stories = append(stories, newStory(of))
@@ -125,9 +124,7 @@ func unique(found []Observation) []*Observation {
 			list = append(list, o)
 		}
 	}
-	slices.SortFunc(list, func(a, b *Observation) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
-	})
+	slices.SortFunc(list, func(a, b *Observation) int { return comparePlaces(a.Place, b.Place) })
 	return list
 }
 
@@ -214,7 +211,7 @@ func primaryFirst(of []*Observation) []*Observation {
 }
 
 func copyOf(o *Observation) Copy {
-	c := Copy{Place: o.Place, Time: o.Time, Kind: CopyAgain, RawID: o.Event.RawID, Replay: o.Replay}
+	c := Copy{Record: o.Place, Time: o.Time, Kind: CopyAgain, RawID: o.Event.RawID, Replay: o.Replay}
 	switch {
 	case o.Replay != nil:
 		c.Kind = CopyReplay

@@ -37,8 +37,8 @@ type Query struct {
 	Sources []Source
 	// Narrow lets only records of Sources count where whole topics are read.
 	Narrow bool
-	// From and To bound the records' timestamps: [From, To). A zero From is the
-	// beginning.
+	// From and To bound the records' timestamps: [From, To). A zero one is no bound;
+	// the end is where the partitions end when the trace begins.
 	From, To time.Time
 	// Scan reads every partition where a key would name one, looks for requests far
 	// from their time, and through dead letters for those that name what is wanted.
@@ -121,7 +121,7 @@ func (r *Result) Empty() bool {
 // Searched is what was looked at.
 type Searched struct {
 	From time.Time `json:"from,omitzero"` // zero: the beginning
-	To   time.Time `json:"to"`
+	To   time.Time `json:"to,omitzero"`   // zero: when it was looked at
 	// Scan says that whole topics were read, not only the partition of a key.
 	Scan       bool     `json:"scan"`
 	Keys       []string `json:"keys,omitempty"` // whose partitions were read
