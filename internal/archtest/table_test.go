@@ -113,7 +113,7 @@ var table = []row{
 	{
 		folder: "internal/replay",
 		own:    []string{"internal/broker", "internal/delivery", "internal/replay/archive", "internal/selection", "pkg/event"},
-		others: []string{zap},
+		others: []string{"golang.org/x/sync/errgroup", "golang.org/x/time/rate", zap},
 	},
 	{
 		folder: "internal/replay/renormalize",
@@ -162,7 +162,7 @@ var table = []row{
 	{folder: "docs", tests: true},
 	{folder: "internal/archtest", tests: true},
 	{folder: "internal/mutants", tests: true},
-	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, zap}},
+	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, "golang.org/x/sync/errgroup", zap}},
 	{folder: "internal/chaos", tests: true, own: []string{"internal/broker", "pkg/webhook"}, others: []string{kafkaGo, "golang.org/x/sync/errgroup"}},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},
 	{folder: "pkg/event/internal/eventtest", tests: true, own: []string{"pkg/event"}, others: []string{rapid}},

@@ -67,7 +67,7 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int, from, to
 		case chunk := <-s.chunks:
 			if err := fn(chunk); err != nil {
 				cancel()
-				<-done
+				_ = <-done // it ended because of us
 				return (&callbackError{err}).result()
 			}
 		case err := <-done:

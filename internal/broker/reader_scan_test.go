@@ -130,7 +130,7 @@ func TestScanEndsAsItsCallbackWants(t *testing.T) {
 	r := newRig(t, PublisherOptions{})
 	r.mustPublish(records("a", "b")...)
 	broken := errors.New("broken")
-	for want, given := range map[error]error{nil: ErrStop, broken: broken} { //nolint:errorlint // keys of a table
+	for want, given := range map[error]error{nil: ErrStop, broken: broken} {
 		if err := r.client.Scan(t.Context(), testTopic, 0, 0, 9, ScanOptions{}, func(Chunk) error { return given }); !errors.Is(err, want) {
 			t.Errorf("Scan = %v, want %v", err, want)
 		}

@@ -1,10 +1,14 @@
 package replay
 
 import (
+	"fmt"
+	"strconv"
+
 	"context"
 	"encoding/json"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/delivery"
 )
 
 // Sink is a target. Deliver is called from several goroutines for different
@@ -27,4 +31,39 @@ type Sink interface {
 type SinkOptions struct {
 	Run    *Run // Run.Sink is what the last checkpoint held; nil for a new run
 	Marker *Marker
+}
+
+// newSink makes the sink of a run.
+func (e *Engine) newSink(run *Run) (Sink, error) {
+	req := &run.Plan.Request
+	marker := NewMarker(run.ID, req.By, req.Reason, run.Started, e.opt.Now)
+	switch req.To.Kind {
+	case ToTopic:
+		return &topicSink{publisher: e.opt.Publisher, marker: marker, topic: req.To.Topic, exact: req.Exact}, nil
+	case ToHTTP:
+		o, err := e.httpTarget(&req.To)
+		if err != nil {
+			return nil, err
+		}
+		return newHTTPSink(o, marker, req.Pace.MaxInFlight)
+	case ToFile:
+		return newFileSink(req.To.File, run)
+	case ToStdout:
+		return newStreamSink(e.opt.Stdout), nil
+	case ToRenormalize:
+		return e.opt.Renormalizer.Sink(context.Background(), SinkOptions{Run: run, Marker: marker})
+	}
+	return nil, &RequestError{[]string{"there is no target " + strconv.Quote(req.To.Kind)}}
+}
+
+// httpTarget is what an HTTP target is made of.
+func (e *Engine) httpTarget(t *Target) (delivery.Options, error) {
+	if t.Name != "" {
+		return e.opt.HTTP[t.Name], nil // that there is one was checked
+	}
+	o, err := e.opt.Dial(*t)
+	if err != nil {
+		return o, fmt.Errorf("replay: %w", err)
+	}
+	return o, nil
 }

@@ -1,0 +1,184 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/postrider/postrider/internal/broker"
+)
+
+// The keys of the journal's topic. A run is under its id; what belongs to it is
+// under its id and one of these. Other keys are other people's.
+const (
+	checkpointKey = "/checkpoint"
+	cancelKey     = "/cancel"
+	// ResolvedPrefix begins the keys of dead letters that need nobody any more.
+	ResolvedPrefix = "resolved/"
+)
+
+// journal keeps runs in a compacted topic: a run when its state changes, and a small
+// checkpoint many times in between. Whoever reads the topic knows all runs, and can
+// go on with one that died.
+type journal struct {
+	client    *broker.Client
+	publisher *broker.GroupCommitter
+	topic     string
+	now       func() time.Time
+}
+
+// checkpoint is how far a run is: everything it needs to be resumed beside the Run.
+type checkpoint struct {
+	Progress Progress        `json:"progress"`
+	Resumed  int             `json:"resumed"` // of which life of the run it is
+	Sink     json.RawMessage `json:"sink,omitempty"`
+	Gaps     []Gap           `json:"gaps,omitempty"`
+	GapsLeft int             `json:"gaps_left,omitempty"`
+	Failures []Failure       `json:"failures,omitempty"`
+}
+
+// write writes a run down, and that its checkpoint and the wish to cancel it are
+// done with.
+func (j *journal) write(ctx context.Context, r *Run) error {
+	value, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("replay: journal: %w", err)
+	}
+	recs := []broker.Record{j.record(r.ID, value)}
+	if r.State != Running {
+		recs = append(recs, j.record(r.ID+checkpointKey, nil), j.record(r.ID+cancelKey, nil))
+	}
+	return j.publish(ctx, recs)
+}
+
+func (j *journal) checkpoint(ctx context.Context, id string, c *checkpoint) error {
+	value, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("replay: journal: %w", err)
+	}
+	return j.publish(ctx, []broker.Record{j.record(id+checkpointKey, value)})
+}
+
+// wish is that a run be cancelled.
+type wish struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+func (j *journal) askToCancel(ctx context.Context, id, by string) error {
+	value, err := json.Marshal(wish{by, j.now().UTC()})
+	if err != nil {
+		return fmt.Errorf("replay: journal: %w", err)
+	}
+	return j.publish(ctx, []broker.Record{j.record(id+cancelKey, value)})
+}
+
+func (j *journal) record(key string, value []byte) broker.Record {
+	r := broker.Record{Topic: j.topic, Key: []byte(key), Value: value, Time: j.now()}
+	if value != nil {
+		r.Headers = []broker.Header{{Key: "content-type", Value: []byte("application/json")}}
+	}
+	return r
+}
+
+func (j *journal) publish(ctx context.Context, recs []broker.Record) error {
+	if err := j.publisher.Publish(ctx, recs); err != nil {
+		return fmt.Errorf("replay: journal %s: %w", j.topic, err)
+	}
+	return nil
+}
+
+// runs reads all runs, each with its last checkpoint.
+func (j *journal) runs(ctx context.Context) ([]Run, error) {
+	runs, points := map[string]*Run{}, map[string]*checkpoint{}
+	err := j.read(ctx, func(m *broker.Message) {
+		key := string(m.Key)
+		id, isCheckpoint := strings.CutSuffix(key, checkpointKey)
+		switch {
+		case strings.Contains(id, "/"):
+		case isCheckpoint && m.Value == nil:
+			delete(points, id)
+		case isCheckpoint:
+			points[id] = new(checkpoint)
+			if json.Unmarshal(m.Value, points[id]) != nil {
+				delete(points, id)
+			}
+		case m.Value == nil:
+			delete(runs, id)
+		default:
+			r := new(Run)
+			if json.Unmarshal(m.Value, r) == nil && r.ID == id {
+				runs[id] = r
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Run, 0, len(runs))
+	for id, r := range runs {
+		if c := points[id]; c != nil && c.Resumed == r.Resumed && c.Progress.Time.After(r.Progress.Time) {
+			r.apply(c)
+		}
+		all = append(all, *r)
+	}
+	return all, nil
+}
+
+// apply brings a run up to a checkpoint.
+func (r *Run) apply(c *checkpoint) {
+	r.Progress, r.Updated = c.Progress, c.Progress.Time
+	r.Sink, r.Gaps, r.GapsLeft, r.Failures = c.Sink, c.Gaps, c.GapsLeft, c.Failures
+}
+
+// read reads the whole topic as it is now.
+func (j *journal) read(ctx context.Context, fn func(*broker.Message)) error {
+	ranges, err := j.client.Offsets(ctx, j.topic)
+	if _, missing := errors.AsType[*broker.UnknownTopicError](err); missing {
+		return fmt.Errorf("replay: the topic %s, which remembers replays, does not exist: `postrider serve` or `postrider topics` makes it: %w", j.topic, err)
+	}
+	if err != nil {
+		return fmt.Errorf("replay: journal: %w", err)
+	}
+	for p, log := range ranges {
+		err := j.client.Scan(ctx, j.topic, p, log.First, log.Next, broker.ScanOptions{}, func(c broker.Chunk) error {
+			for i := range c.Messages {
+				fn(&c.Messages[i])
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("replay: journal: %w", err)
+		}
+	}
+	return nil
+}
+
+// follow tells a run when the journal says that it was cancelled, or that another
+// process goes on with it: the one that wrote last. It returns when ctx ends.
+func (j *journal) follow(ctx context.Context, r *Run, stop func(err error, by string)) {
+	id, host, pid, started := r.ID, r.Host, r.PID, r.Started
+	ours := false
+	_ = j.client.Follow(ctx, []string{j.topic}, broker.Start{Time: r.Updated.Add(-time.Second)}, func(m broker.Message) error { // ends with ctx alone
+		switch string(m.Key) {
+		case id + cancelKey:
+			var w wish
+			if m.Value != nil && json.Unmarshal(m.Value, &w) == nil && w.At.After(started) {
+				stop(errCancelled, w.By)
+			}
+		case id:
+			var writer Run
+			switch err := json.Unmarshal(m.Value, &writer); {
+			case err != nil || writer.State != Running:
+			case writer.Host == host && writer.PID == pid:
+				ours = true
+			case ours:
+				stop(errTakenOver, "")
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,409 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postrider/postrider/internal/broker"
+)
+
+// PlanOptions says how much a plan is worth.
+type PlanOptions struct {
+	// Count looks at every record instead of a sample.
+	Count bool
+	// Progress is told how far counting is; nil: nobody wants to know.
+	Progress func(Progress)
+}
+
+// Plan says what a Request comes to, and writes nothing. Where few records are in
+// range it looks at all of them, else at a sample, unless it is to count. The error
+// may be a *RequestError, *selection.InvalidError, *selection.UnmatchedError or
+// *SameTopicError.
+func (e *Engine) Plan(ctx context.Context, req Request, o PlanOptions) (*Plan, error) {
+	e.complete(&req)
+	if err := e.check(&req); err != nil {
+		return nil, err
+	}
+	choose, err := newChooser(&req, e.opt.KeyKind)
+	if err != nil {
+		return nil, err
+	}
+	reports, err := e.topics(ctx, &req)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Request: req, Created: e.opt.Now().UTC()}
+	b := &planner{engine: e, plan: p, choose: choose}
+	if req.FromFile != "" {
+		p.Ranges = []Range{{To: -1}}
+		o.Count = true // a file has no index
+	} else if err := b.ranges(ctx, reports); err != nil {
+		return nil, err
+	}
+	if err := b.look(ctx, o); err != nil {
+		return nil, err
+	}
+	if req.To.Kind == ToRenormalize {
+		if p.Diff, err = e.opt.Renormalizer.Diff(ctx, p, o.Count); err != nil {
+			return nil, fmt.Errorf("replay: the differences: %w", err)
+		}
+	}
+	b.notes(ctx, reports)
+	p.Takes = b.takes()
+	return p, nil
+}
+
+// planner makes one plan.
+type planner struct {
+	engine *Engine
+	plan   *Plan
+	choose *chooser
+}
+
+// ranges fixes what is read of each partition.
+func (b *planner) ranges(ctx context.Context, reports []broker.TopicReport) error {
+	for _, t := range reports {
+		if err := b.topic(ctx, t.Name); err != nil {
+			return err
+		}
+	}
+	sel := &b.plan.Request.Select
+	for _, p := range sel.Partitions {
+		if !slices.ContainsFunc(reports, func(t broker.TopicReport) bool { return p < t.Partitions }) {
+			return &RequestError{[]string{fmt.Sprintf("none of the topics has a partition %d", p)}}
+		}
+	}
+	for _, s := range sel.Offsets {
+		if !slices.ContainsFunc(reports, func(t broker.TopicReport) bool {
+			return (s.Topic == "" || s.Topic == t.Name) && s.Partition < t.Partitions
+		}) {
+			return &RequestError{[]string{fmt.Sprintf("none of the topics has the partition %s", s)}}
+		}
+	}
+	for _, r := range b.plan.Ranges {
+		b.plan.Records += r.To - r.From
+	}
+	return nil
+}
+
+// topic fixes what is read of each partition of a topic: from the first record that
+// can be meant to the end of now.
+func (b *planner) topic(ctx context.Context, topic string) error {
+	client, sel := b.engine.opt.Client, &b.plan.Request.Select
+	logs, err := client.Offsets(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	var from, to map[int]int64
+	if !sel.From.IsZero() {
+		if from, err = client.OffsetsAt(ctx, topic, sel.From); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	if !sel.To.IsZero() && sel.Late > 0 {
+		if to, err = client.OffsetsAt(ctx, topic, sel.To.Add(sel.Late)); err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+	}
+	for p := range len(logs) {
+		log := logs[p]
+		r := Range{Topic: topic, Partition: p, From: log.First, To: log.Next}
+		if from != nil {
+			r.From = max(r.From, min(from[p], log.Next))
+		}
+		if to != nil {
+			r.To = min(r.To, to[p])
+		}
+		if len(sel.Partitions) > 0 && !slices.Contains(sel.Partitions, p) {
+			continue
+		}
+		if len(sel.Offsets) > 0 && !b.span(&r, log) {
+			continue
+		}
+		if err := b.expired(ctx, &r, log); err != nil {
+			return err
+		}
+		if r.From < r.To {
+			b.plan.Ranges = append(b.plan.Ranges, r)
+		}
+	}
+	return nil
+}
+
+// span narrows a range to the offsets that are asked for; false: to none. What lies
+// before the log is a gap. Several spans of one partition are read as one range, of
+// which the selection takes its parts.
+func (b *planner) span(r *Range, log broker.OffsetRange) bool {
+	first, last := int64(-1), int64(0)
+	for _, s := range b.plan.Request.Select.Offsets {
+		if s.Partition != r.Partition || s.Topic != "" && s.Topic != r.Topic {
+			continue
+		}
+		to := s.To
+		if to == 0 {
+			to = log.Next
+		}
+		if first < 0 || s.From < first {
+			first = s.From
+		}
+		last = max(last, to)
+		if s.From < log.First && b.plan.Request.Select.From.IsZero() {
+			b.plan.Gaps = append(b.plan.Gaps, Gap{r.Topic, r.Partition, s.From, min(to, log.First), GapExpired})
+		}
+	}
+	if first < 0 {
+		return false
+	}
+	r.From, r.To = max(r.From, first), min(r.To, last)
+	return true
+}
+
+// expired tells what the log has lost of a window of time: its first record is later
+// than the window's begin, and there were others before.
+func (b *planner) expired(ctx context.Context, r *Range, log broker.OffsetRange) error {
+	from := b.plan.Request.Select.From
+	if from.IsZero() || log.First == 0 || r.From != log.First || len(b.plan.Request.Select.Offsets) > 0 {
+		return nil
+	}
+	if log.First == log.Next {
+		b.plan.Gaps = append(b.plan.Gaps, Gap{r.Topic, r.Partition, 0, log.First, GapExpired})
+		return nil
+	}
+	first, err := b.engine.timeOf(ctx, r.Topic, r.Partition, log)
+	if err == nil && first.After(from) {
+		b.plan.Gaps = append(b.plan.Gaps, Gap{r.Topic, r.Partition, 0, log.First, GapExpired})
+	}
+	return err
+}
+
+// timeOf is the time of a log's first record.
+func (e *Engine) timeOf(ctx context.Context, topic string, partition int, log broker.OffsetRange) (t time.Time, err error) {
+	err = e.opt.Client.Scan(ctx, topic, partition, log.First, log.Next, broker.ScanOptions{Bytes: 4 << 10}, func(c broker.Chunk) error {
+		if len(c.Messages) == 0 {
+			return nil
+		}
+		t = c.Messages[0].Time
+		return broker.ErrStop
+	})
+	if err != nil {
+		return t, fmt.Errorf("replay: %w", err)
+	}
+	return t, nil
+}
+
+// What a sample is made of.
+const (
+	lookAll    = 20_000 // records in all ranges that are looked at, every one
+	lookPlaces = 3      // else: places in each range,
+	lookEach   = 500    // and records at each
+	lookMost   = 60_000 // in all ranges together
+)
+
+// look looks at the records of the ranges.
+func (b *planner) look(ctx context.Context, o PlanOptions) error {
+	p := b.plan
+	p.Exact = o.Count || p.Records <= lookAll
+	progress := emptyProgress(p, p.Created)
+	tell := func() {
+		if o.Progress != nil {
+			progress.Time = b.engine.opt.Now().UTC()
+			progress.sum()
+			o.Progress(progress)
+		}
+	}
+	each := lookEach
+	if n := len(p.Ranges); n > 0 {
+		each = max(20, min(each, lookMost/lookPlaces/n))
+	}
+	for at := range p.Ranges {
+		q := &progress.Partitions[at]
+		for _, place := range b.places(&p.Ranges[at], each) {
+			if err := b.lookAt(ctx, at, place, q, tell); err != nil {
+				return err
+			}
+		}
+		p.Ranges[at].Matching = q.Selected
+		if looked := q.Read; !p.Exact && looked > 0 {
+			p.Ranges[at].Matching = int64(float64(q.Selected) / float64(looked) * float64(p.Ranges[at].To-p.Ranges[at].From))
+		}
+		p.Matching += p.Ranges[at].Matching
+		tell()
+	}
+	p.Looked, p.Replayed, p.Undecodable = progress.Read, progress.Replayed, progress.Undecodable
+	if limit := p.Request.Select.Limit; limit > 0 {
+		p.Matching = min(p.Matching, limit)
+	}
+	slices.SortStableFunc(p.Samples, func(a, b Sample) int { return a.Time.Compare(b.Time) })
+	if n := len(p.Samples); n > 3 {
+		p.Samples = []Sample{p.Samples[0], p.Samples[n/2], p.Samples[n-1]}
+	}
+	return nil
+}
+
+// places are the parts of a range that are looked at.
+func (b *planner) places(r *Range, each int) []Range {
+	n := r.To - r.From
+	if b.plan.Exact || n <= int64(lookPlaces*each) {
+		return []Range{*r}
+	}
+	var list []Range
+	for i := range int64(lookPlaces) {
+		from := r.From + i*(n-int64(each))/(lookPlaces-1)
+		list = append(list, Range{Topic: r.Topic, Partition: r.Partition, From: from, To: from + int64(each)})
+	}
+	return list
+}
+
+// lookAt looks at one part of a range.
+func (b *planner) lookAt(ctx context.Context, at int, place Range, q *PartitionProgress, tell func()) error {
+	part := Plan{Request: b.plan.Request, Ranges: []Range{place}}
+	r := &reader{client: b.engine.opt.Client, plan: &part, choose: b.choose}
+	perRange := 0
+	err := r.read(ctx, 0, place.From, func(p *piece) error {
+		q.Read += p.end.read
+		q.Replayed += p.end.replayed
+		q.Undecodable += p.end.undecodable
+		q.Selected += int64(len(p.msgs))
+		q.Next = p.end.next
+		for i := range p.msgs {
+			if b.see(&p.msgs[i], i == 0 && perRange < 3) {
+				perRange++
+			}
+		}
+		if b.plan.Exact {
+			b.addGaps(p.gaps)
+		}
+		tell()
+		return nil
+	})
+	if b.plan.Request.FromFile != "" {
+		b.plan.Ranges[at].To, q.To = q.Next, q.Next
+		b.plan.Records = q.Next
+	}
+	return err
+}
+
+// addGaps notes gaps that were met, those in neighbouring pieces as one.
+func (b *planner) addGaps(gaps []Gap) {
+	for _, g := range gaps {
+		if n := len(b.plan.Gaps); n > 0 && b.plan.Gaps[n-1].To == g.From && b.plan.Gaps[n-1].Topic == g.Topic &&
+			b.plan.Gaps[n-1].Partition == g.Partition && b.plan.Gaps[n-1].Reason == g.Reason {
+			b.plan.Gaps[n-1].To = g.To
+			continue
+		}
+		if len(b.plan.Gaps) < keptGaps {
+			b.plan.Gaps = append(b.plan.Gaps, g)
+		}
+	}
+}
+
+// see notes a matching record, as a sample too if one is wanted.
+func (b *planner) see(m *broker.Message, sample bool) bool {
+	p := b.plan
+	if p.First.IsZero() || m.Time.Before(p.First) {
+		p.First = m.Time
+	}
+	if m.Time.After(p.Last) {
+		p.Last = m.Time
+	}
+	if sample {
+		p.Samples = append(p.Samples, sampleOf(m))
+	}
+	return sample
+}
+
+// sampleOf is what people are shown of a record.
+func sampleOf(m *broker.Message) Sample {
+	s := Sample{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Key: string(m.Key)}
+	for _, h := range m.Headers {
+		switch v := string(h.Value); h.Key {
+		case "ce_type":
+			s.Type = v
+		case "provider":
+			s.Provider = v
+		case "source":
+			s.Source = v
+		case "ce_id", "id":
+			s.ID = v
+		}
+	}
+	return s
+}
+
+// How fast a replay is believed to be, for the estimate.
+const (
+	readsPerSecond   = 150_000
+	copiesPerSecond  = 40_000
+	requestTakes     = 50 * time.Millisecond // of an HTTP target
+	requestsRenormed = 10_000                // a second
+)
+
+// takes estimates how long the plan will take.
+func (b *planner) takes() time.Duration {
+	p := b.plan
+	seconds := float64(p.Records) / readsPerSecond
+	switch p.Request.To.Kind {
+	case ToHTTP:
+		seconds += float64(p.Matching) * requestTakes.Seconds() / float64(p.Request.Pace.MaxInFlight)
+	case ToRenormalize:
+		seconds += float64(p.Matching) / requestsRenormed
+	default:
+		seconds += float64(p.Matching) / copiesPerSecond
+	}
+	if rate := p.Request.Pace.Rate; rate > 0 {
+		seconds = max(seconds, float64(p.Matching)/rate)
+	}
+	if speed := p.Request.Pace.Speed; speed > 0 {
+		seconds = max(seconds, p.Last.Sub(p.First).Seconds()/speed)
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond)
+}
+
+// notes adds what a person should know.
+func (b *planner) notes(ctx context.Context, reports []broker.TopicReport) {
+	p := b.plan
+	note := func(format string, args ...any) { p.Notes = append(p.Notes, fmt.Sprintf(format, args...)) }
+	if p.Replayed > 0 && !p.Request.Select.Replayed {
+		note("%d of %d records looked at are copies that a replay made, and are left out (--include-replayed takes them)", p.Replayed, p.Looked)
+	} else if p.Replayed > 0 {
+		note("%d of %d records looked at are copies of copies (%d times or more, see --max-hops), and are left out", p.Replayed, p.Looked, p.Request.MaxHops)
+	}
+	if p.Undecodable > 0 {
+		note("%d of %d records looked at hold no event; the selection asks for an event's fields and leaves them out", p.Undecodable, p.Looked)
+	}
+	if p.Request.To.Kind == ToTopic {
+		b.targetNotes(ctx, note, reports)
+	}
+	if sel := &p.Request.Select; !sel.To.IsZero() && sel.Late == 0 && !p.Exact {
+		note("records are looked at up to the end of each partition, since some may be later than their neighbours; --late bounds how much later")
+	}
+}
+
+// targetNotes adds what is to know of the topic that copies go to.
+func (b *planner) targetNotes(ctx context.Context, note func(string, ...any), reports []broker.TopicReport) {
+	to := b.plan.Request.To.Topic
+	if to == "" {
+		return
+	}
+	found, err := b.engine.opt.Client.Topics(ctx, to)
+	switch {
+	case err != nil:
+		note("topic %s cannot be looked at: %v", to, err)
+	case len(found) == 0 && b.engine.opt.CreateTopic == nil:
+		note("topic %s does not exist, and kafka.topics.create does not let it be made: make it first", to)
+	case len(found) == 0:
+		note("topic %s does not exist; it will be made with %d partitions", to, partitionsOf(b.plan))
+	default:
+		for _, t := range reports {
+			if t.Partitions != found[0].Partitions {
+				note("%s has %d partitions, and %s %d: records of one key stay in order, but lie in other partitions", to, found[0].Partitions, t.Name, t.Partitions)
+				break
+			}
+		}
+		if keep := found[0].Retention; b.plan.Request.Exact && keep > 0 && b.plan.First.Before(b.engine.opt.Now().Add(-keep)) {
+			note("records keep their times, and %s deletes what is older than %v: the oldest will expire on arrival (--mark gives them the time of now)", to, keep)
+		}
+	}
+}

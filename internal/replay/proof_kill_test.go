@@ -1,0 +1,324 @@
+//go:build unix
+
+package replay_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/replay"
+	"github.com/postrider/postrider/internal/replay/archive"
+)
+
+const (
+	kills       = 50
+	killRecords = 7500 // of which four fifths are wanted
+	killWindow  = 100
+	killRate    = 500
+)
+
+// childVar makes the test binary a process that executes or resumes one run.
+const childVar = "POSTRIDER_TEST_REPLAY_CHILD"
+
+// child is what such a process is told.
+type child struct {
+	Brokers []string
+	Prefix  string
+	ID      string
+	Plan    *replay.Plan // nil: resume
+}
+
+// TestChildProcess is no test: it is what is killed.
+func TestChildProcess(t *testing.T) {
+	told := os.Getenv(childVar)
+	if told == "" {
+		t.Skip("runs only as a process of its own")
+	}
+	var c child
+	if err := json.Unmarshal([]byte(told), &c); err != nil {
+		t.Fatal(err)
+	}
+	e := newEngine(t, c.Brokers, c.Prefix, c.ID)
+	if _, err := os.Stdout.WriteString("begins\n"); err != nil {
+		t.Fatal(err)
+	}
+	var run replay.Run
+	var err error
+	if c.Plan != nil {
+		run, err = e.Execute(t.Context(), c.Plan, nil)
+	} else {
+		run, err = e.Resume(t.Context(), c.ID, nil)
+	}
+	if err != nil || run.State != replay.Completed {
+		t.Fatalf("state %s, %v", run.State, err)
+	}
+}
+
+// killing kills the processes of one run at random moments until it has been killed
+// often enough, and then lets it end.
+type killing struct {
+	*rig
+	plan *replay.Plan
+	id   string
+	life time.Duration // half of how long a process lives at most
+	// after is called when a process is dead, with the run as it remembers itself.
+	after func(run *replay.Run)
+}
+
+func (k *killing) run() {
+	k.Helper()
+	k.id, k.life = uuid.Must(uuid.NewV7()).String(), 60*time.Millisecond
+	for n := range kills {
+		run, known := k.kill()
+		if !known {
+			continue // it died before it was written down
+		}
+		if run.State != replay.Interrupted {
+			k.Fatalf("kill %d: the run is %s, want interrupted", n+1, run.State)
+		}
+		if k.after != nil {
+			k.after(run)
+		}
+		// Steer so that the work is just not done after the last kill.
+		if run.Progress.Delivered*(kills+1) < k.plan.Matching*int64(n+1) {
+			k.life = k.life * 5 / 4
+		} else {
+			k.life = max(k.life*3/4, 5*time.Millisecond)
+		}
+	}
+	run, err := k.engine.Resume(k.ctx, k.id, nil)
+	if err != nil || run.State != replay.Completed {
+		k.Fatalf("after %d kills: state %s, %v", kills, run.State, err)
+	}
+	if run.Progress.Delivered != k.plan.Matching || len(run.Gaps) != 0 {
+		k.Errorf("the run says that it delivered %d with gaps %v, want %d with none", run.Progress.Delivered, run.Gaps, k.plan.Matching)
+	}
+	if run.Resumed < kills/2 {
+		k.Errorf("the run was resumed %d times, want nearly %d", run.Resumed, kills)
+	}
+}
+
+// kill starts a process and kills it. The first lives until it is known.
+func (k *killing) kill() (*replay.Run, bool) {
+	k.Helper()
+	_, err := k.engine.Run(k.ctx, k.id)
+	first := wantUnknown(err)
+	cmd, output := k.start(first)
+	line := make(chan string, 1)
+	ended := make(chan string, 1)
+	go func() {
+		r := bufio.NewReader(output)
+		begins, _ := r.ReadString('\n') // or the end: then the rest says why
+		line <- begins
+		rest, _ := io.ReadAll(r)
+		ended <- begins + string(rest)
+	}()
+	<-line
+	for first && wantUnknown(err) && k.ctx.Err() == nil {
+		_, err = k.engine.Run(k.ctx, k.id)
+	}
+	timer := time.NewTimer(rand.N(2 * k.life))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case said := <-ended:
+		ended <- said
+		k.Fatalf("the process ended by itself before it was killed:\n%s", said)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		k.Fatal(err)
+	}
+	<-ended
+	_ = cmd.Wait() // killed
+	run, err := k.engine.Run(k.ctx, k.id)
+	if wantUnknown(err) {
+		return nil, false
+	}
+	if err != nil {
+		k.Fatal(err)
+	}
+	return &run, true
+}
+
+// start starts a process that works on the run.
+func (k *killing) start(first bool) (*exec.Cmd, io.Reader) {
+	k.Helper()
+	c := child{Brokers: k.brokers, Prefix: k.prefix, ID: k.id}
+	if first {
+		c.Plan = k.plan
+	}
+	told, err := json.Marshal(c)
+	if err != nil {
+		k.Fatal(err)
+	}
+	cmd := exec.CommandContext(k.ctx, os.Args[0], "-test.run=^TestChildProcess$")
+	cmd.Env = append(os.Environ(), childVar+"="+string(told))
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		k.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		k.Fatal(err)
+	}
+	return cmd, output
+}
+
+// killed is the request of these proofs.
+func killed(topic string, to replay.Target) replay.Request {
+	return replay.Request{Select: wanted(topic), To: to, Pace: replay.Pace{Rate: killRate, MaxInFlight: killWindow}}
+}
+
+// TestKilledTopicReplayHasNoGap: a run whose process is killed fifty times copies every
+// record, in order, and no kill repeats more than may be in flight.
+func TestKilledTopicReplayHasNoGap(t *testing.T) {
+	onBrokers(t, func(r *rig) {
+		source, target := r.topic("source", 3, nil), r.topic("target", 3, nil)
+		r.publish(numbered(source, killRecords))
+		want := filter(r.held(source, nil), isWanted)
+		k := &killing{rig: r, plan: r.plan(killed(source, replay.Target{Kind: replay.ToTopic, Topic: target}))}
+		if k.plan.Matching != int64(len(want)) {
+			r.Fatalf("planned %d records, want %d", k.plan.Matching, len(want))
+		}
+		ends := map[int]int64{}
+		k.after = func(run *replay.Run) {
+			copies := r.held(target, ends)
+			ends = r.ends(target)
+			if n := uncovered(r, run, copies); n > killWindow {
+				r.Errorf("a process left %d records behind that no checkpoint covers, want at most %d", n, killWindow)
+			}
+		}
+		k.run()
+		copies := r.held(target, nil)
+		repeats := inOrder(r, copies, want)
+		if repeats > kills*killWindow {
+			r.Errorf("%d records were repeated by %d kills, want at most %d by each", repeats, kills, killWindow)
+		}
+		r.Logf("%d kills repeated %d of %d records", kills, repeats, len(want))
+	})
+}
+
+// uncovered counts the originals that were copied and that the run does not know of.
+func uncovered(r *rig, run *replay.Run, copies []broker.Message) int {
+	next := map[int]int64{}
+	for _, p := range run.Progress.Partitions {
+		next[p.Partition] = p.Next
+	}
+	found := map[string]struct{}{}
+	for i := range copies {
+		of := header(&copies[i], replay.HeaderOf)
+		if at := place(r, of); at.Offset >= next[at.Partition] {
+			found[of] = struct{}{}
+		}
+	}
+	return len(found)
+}
+
+// inOrder wants the copies, without the repeats, to be just these records, in order
+// within each partition. It returns how many repeats there were.
+func inOrder(r *rig, copies, want []broker.Message) (repeats int) {
+	r.Helper()
+	next := map[int]int64{}       // of the originals' partitions
+	seen := map[string]struct{}{} // originals
+	for i := range copies {
+		of := header(&copies[i], replay.HeaderOf)
+		if _, again := seen[of]; again {
+			repeats++
+			continue
+		}
+		seen[of] = struct{}{}
+		m := &copies[i]
+		at := place(r, of)
+		if at.Offset < next[at.Partition] {
+			r.Errorf("%s was copied for the first time after a later record of its partition", of)
+		}
+		next[at.Partition] = at.Offset + 1
+		if m.Partition != at.Partition {
+			r.Errorf("%s went to partition %d", of, m.Partition)
+		}
+	}
+	missing := 0
+	for _, of := range places(want) {
+		if _, ok := seen[of]; !ok {
+			missing++
+		}
+	}
+	if missing > 0 || len(seen) != len(want) {
+		r.Errorf("%d of %d records are missing at the target, which has %d others", missing, len(want), len(seen)-len(want)+missing)
+	}
+	return repeats
+}
+
+// place reads what Place writes.
+func place(r *rig, s string) broker.Position {
+	r.Helper()
+	parts := strings.Split(s, "/")
+	if len(parts) != 3 {
+		r.Fatalf("the mark %s is %q", replay.HeaderOf, s)
+	}
+	var at broker.Position
+	if json.Unmarshal([]byte(parts[1]), &at.Partition) != nil || json.Unmarshal([]byte(parts[2]), &at.Offset) != nil {
+		r.Fatalf("the mark %s is %q", replay.HeaderOf, s)
+	}
+	at.Topic = parts[0]
+	return at
+}
+
+// TestKilledFileReplayHasEachRecordOnce: a run into a file, killed fifty times, leaves
+// every record there once.
+func TestKilledFileReplayHasEachRecordOnce(t *testing.T) {
+	onBrokers(t, func(r *rig) {
+		source := r.topic("source", 3, nil)
+		r.publish(numbered(source, killRecords))
+		want := filter(r.held(source, nil), isWanted)
+		path := filepath.Join(r.TempDir(), "killed.jsonl.zst")
+		k := &killing{rig: r, plan: r.plan(killed(source, replay.Target{Kind: replay.ToFile, File: path}))}
+		k.run()
+		got := archived(r, path)
+		next := map[int]int64{}
+		for i := range got {
+			if p := got[i].Partition; got[i].Offset < next[p] {
+				r.Errorf("%s is not in order or there twice", replay.Place(got[i].Topic, p, got[i].Offset))
+			}
+			next[got[i].Partition] = got[i].Offset + 1
+		}
+		if len(got) != len(want) {
+			r.Errorf("the file has %d records, want %d", len(got), len(want))
+		}
+	})
+}
+
+// archived reads a file.
+func archived(r *rig, path string) []archive.Record {
+	r.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer f.Close()
+	in := archive.NewReader(f)
+	defer in.Close()
+	var all []archive.Record
+	for {
+		rec, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			r.Fatal(err)
+		}
+		all = append(all, rec)
+	}
+}

@@ -1,0 +1,388 @@
+package replay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Bounds of a run.
+const (
+	lanesAtOnce     = 16                     // partitions that are read in parallel
+	readAhead       = 32 << 20               // bytes fetched and not worked on, all partitions together
+	batchBytes      = 2 << 20                // delivered at once, by a lane
+	checkpointEvery = time.Second            // at least, while anything moves
+	checkpointTime  = time.Minute            // for one: as long as an election takes, and more
+	watchEvery      = 200 * time.Millisecond // progress
+	finishTime      = 15 * time.Second       // for what is on its way when a run is stopped
+	keptGaps        = 100                    // gaps and failures that a Run names
+	meterSpan       = 5 * time.Second        // over which the pace is measured
+)
+
+// job is a run in progress.
+type job struct {
+	engine *Engine
+	reader *reader
+	sink   Sink
+	merged bool
+	window *window
+	pacer  *pacer
+	batch  int // records delivered at once
+
+	turn sync.Mutex // merged: the sink is delivering, or flushing
+
+	mu       sync.Mutex
+	run      Run
+	since    int // records delivered since the last checkpoint was begun
+	moved    bool
+	meter    meter
+	stopping struct {
+		err error
+		by  string
+	}
+}
+
+// newJob makes the job of a run, with its sink.
+func (e *Engine) newJob(run Run) (*job, error) {
+	req := &run.Plan.Request
+	choose, err := newChooser(req, e.opt.KeyKind)
+	if err != nil {
+		return nil, err
+	}
+	lanes := max(1, len(run.Plan.Ranges))
+	j := &job{
+		engine: e, run: run, window: newWindow(req.Pace.MaxInFlight),
+		merged: req.To.merged() || req.Select.Limit > 0 || req.Pace.Speed > 0,
+		pacer:  newPacer(req.Pace, run.Plan.paceFrom(), e.opt.Now),
+		reader: &reader{client: e.opt.Client, plan: &run.Plan, choose: choose},
+	}
+	if run.Resumed > 0 {
+		j.pacer.first = time.Time{} // the pace goes on from where the run stopped
+	}
+	if !j.merged {
+		lanes = min(lanes, lanesAtOnce)
+	}
+	j.reader.bytes = min(max(readAhead/2/lanes, 64<<10), 1<<20)
+	if j.batch = req.Pace.MaxInFlight / 2; !j.merged {
+		j.batch /= lanes
+	}
+	j.batch = max(j.batch, 1)
+	if j.sink, err = e.newSink(&j.run); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// merged reports whether a target takes all partitions as one lane.
+func (t *Target) merged() bool {
+	return t.Kind == ToFile || t.Kind == ToStdout || t.Kind == ToRenormalize
+}
+
+// paceFrom is the time of the earliest record, as far as the plan knows.
+func (p *Plan) paceFrom() time.Time {
+	if p.Exact {
+		return p.First
+	}
+	return time.Time{}
+}
+
+// work delivers everything, keeping checkpoints, and closes the sink.
+func (j *job) work(ctx context.Context, watch func(Progress)) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var background sync.WaitGroup
+	defer background.Wait()
+	aside, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	background.Go(func() {
+		j.engine.journal.follow(aside, &j.run, func(err error, by string) {
+			j.mu.Lock()
+			j.stopping.err, j.stopping.by = err, by
+			j.mu.Unlock()
+			stop(err)
+		})
+	})
+	if watch != nil {
+		background.Go(func() { every(aside, watchEvery, func() { watch(j.progress()) }) })
+	}
+	err := j.deliverAll(ctx, stop)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	if j.stopped() != errTakenOver { //nolint:errorlint // it is that very one
+		err = errors.Join(err, j.checkpoint(last))
+	}
+	if failed := j.sink.Close(last); failed != nil {
+		err = errors.Join(err, fmt.Errorf("replay: close the target: %w", failed))
+	}
+	return err
+}
+
+// stopped is why somebody wants the run to stop; nil: nobody does.
+func (j *job) stopped() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stopping.err
+}
+
+// deliverAll takes all ranges to the sink, with a checkpoint before the first record:
+// whoever finds a trace of the run at the target can tell whose it is.
+func (j *job) deliverAll(ctx context.Context, stop context.CancelCauseFunc) error {
+	if err := j.checkpoint(ctx); err != nil {
+		return err
+	}
+	deliver, finish := finishing(ctx)
+	defer finish()
+	points, end := context.WithCancel(context.WithoutCancel(ctx))
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	defer end()
+	keeper.Go(func() {
+		if err := j.keepCheckpoints(points); err != nil {
+			stop(err)
+		}
+	})
+	var err error
+	if j.merged {
+		err = j.deliverMerged(ctx, deliver)
+	} else {
+		err = j.deliverLanes(ctx, deliver)
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil && errors.Is(err, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// finishing is the context of deliveries: it ends a little later than ctx, so that
+// what is on its way gets there.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	deliver, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(finishTime)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-deliver.Done():
+		}
+	})
+	return deliver, func() { stop(); cancel() }
+}
+
+// deliverLanes delivers the ranges side by side.
+func (j *job) deliverLanes(ctx, deliver context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lanesAtOnce)
+	for at := range j.run.Plan.Ranges {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return j.reader.read(ctx, at, j.next(at), func(p *piece) error { return j.deliverPiece(ctx, deliver, p) })
+		})
+	}
+	return g.Wait() //nolint:wrapcheck // every lane names itself
+}
+
+// next is where a range goes on.
+func (j *job) next(at int) int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.run.Progress.Partitions[at].Next
+}
+
+// deliverPiece delivers the messages of one piece.
+func (j *job) deliverPiece(ctx, deliver context.Context, p *piece) error {
+	var b batch
+	for i := range p.msgs {
+		b.add(p, i)
+		if len(b.msgs) == j.batch || b.bytes >= batchBytes {
+			if err := j.deliver(ctx, deliver, &b); err != nil {
+				return err
+			}
+			b = batch{}
+		}
+	}
+	b.end(p)
+	return j.deliver(ctx, deliver, &b)
+}
+
+// errEnough ends a merge when the limit is reached.
+var errEnough = errors.New("replay: limit reached")
+
+// deliverMerged delivers the ranges as one lane, in the order of time.
+func (j *job) deliverMerged(ctx, deliver context.Context) error {
+	from := make([]int64, len(j.run.Plan.Ranges))
+	for at := range from {
+		from[at] = j.next(at)
+	}
+	left := int64(-1)
+	if limit := j.run.Plan.Request.Select.Limit; limit > 0 {
+		if left = limit - j.progress().Selected; left <= 0 {
+			return nil
+		}
+	}
+	b := &batch{}
+	flush := func() error {
+		full := b
+		b = &batch{}
+		return j.deliver(ctx, deliver, full)
+	}
+	err := j.reader.merge(ctx, from, func(p *piece, i int) error {
+		if b.add(p, i); left > 0 {
+			if left--; left == 0 {
+				return cmp.Or(flush(), errEnough)
+			}
+		}
+		if len(b.msgs) >= j.batch || b.bytes >= batchBytes || j.pacer.speed > 0 {
+			return flush()
+		}
+		return nil
+	}, func(p *piece) error {
+		if b.end(p); len(b.msgs) == 0 || p.end.read > 0 && len(b.parts) > 1000 {
+			return flush()
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnough):
+		return nil
+	case err != nil:
+		return err
+	}
+	return flush()
+}
+
+// deliver takes a batch to the sink, as fast as the pace and the window allow, and
+// notes how far its ranges are.
+func (j *job) deliver(ctx, deliver context.Context, b *batch) error {
+	for done := 0; done < len(b.msgs); {
+		n, err := j.pacer.wait(ctx, b.msgs[done:])
+		if err != nil {
+			return err
+		}
+		if err := j.window.enter(ctx, n); err != nil {
+			return err
+		}
+		if err := j.hand(deliver, b, done, n); err != nil {
+			return err
+		}
+		done += n
+	}
+	if len(b.msgs) == 0 {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.pass(b, 0, nil)
+	}
+	return nil
+}
+
+// hand takes n messages of a batch to the sink.
+func (j *job) hand(ctx context.Context, b *batch, done, n int) error {
+	if j.merged {
+		j.turn.Lock()
+		defer j.turn.Unlock()
+	}
+	failed, err := j.sink.Deliver(ctx, b.msgs[done:done+n])
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(failed) > 0 {
+		j.fail(failed)
+		if !j.run.Plan.Request.GoOn {
+			return cmp.Or(err, error(&RefusedError{failed[0]}))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	j.since += n
+	j.run.Progress.Last = b.msgs[done+n-1].Time
+	j.pass(b, done+n, failed)
+	return nil
+}
+
+// fail notes what the target refused.
+func (j *job) fail(failed []Failure) {
+	if room := keptGaps - len(j.run.Failures); room > 0 {
+		j.run.Failures = append(j.run.Failures, failed[:min(room, len(failed))]...)
+	}
+}
+
+// pass notes that n more messages of a batch are delivered, those that failed aside.
+// j is locked.
+func (j *job) pass(b *batch, n int, failed []Failure) {
+	j.moved = true
+	for len(b.parts) > 0 {
+		at := &b.parts[0]
+		take := min(at.upTo-at.p.passed, n)
+		n -= take
+		at.p.passed += take
+		q := &j.run.Progress.Partitions[at.p.at]
+		q.Selected += int64(take)
+		q.Delivered += int64(take)
+		if at.end && at.p.passed == at.upTo {
+			j.advance(q, at.p, at.p.end)
+		} else if at.p.passed > 0 {
+			j.advance(q, at.p, at.p.marks[at.p.passed-1])
+		}
+		if at.p.passed < at.upTo {
+			break
+		}
+		b.parts = b.parts[1:]
+	}
+	j.uncount(failed)
+}
+
+// advance notes how far a range is. j is locked.
+func (j *job) advance(q *PartitionProgress, p *piece, m mark) {
+	q.Next = m.next
+	q.Read += m.read - p.noted.read
+	q.Replayed += m.replayed - p.noted.replayed
+	q.Undecodable += m.undecodable - p.noted.undecodable
+	p.noted = m
+	for len(p.gaps) > 0 && p.gaps[0].From < m.next {
+		j.gap(p.gaps[0])
+		p.gaps = p.gaps[1:]
+	}
+}
+
+// gap notes a gap, as one with the last if that is its beginning. j is locked.
+func (j *job) gap(g Gap) {
+	gaps := j.run.Gaps
+	for i := range gaps {
+		if last := &gaps[i]; last.Topic == g.Topic && last.Partition == g.Partition && last.Reason == g.Reason && last.To == g.From {
+			last.To = g.To
+			return
+		}
+	}
+	if len(gaps) == keptGaps {
+		j.run.GapsLeft++
+		return
+	}
+	j.run.Gaps = append(gaps, g)
+}
+
+// uncount counts the records that the target refused, each once. j is locked.
+func (j *job) uncount(failed []Failure) {
+	seen := map[Failure]bool{}
+	for _, f := range failed {
+		f.Error = ""
+		if seen[f] {
+			continue
+		}
+		seen[f] = true
+		q := &j.run.Progress.Partitions[0]
+		for i := range j.run.Progress.Partitions {
+			if c := &j.run.Progress.Partitions[i]; c.Topic == f.Topic && c.Partition == f.Partition && f.Offset >= c.From && f.Offset < c.To {
+				q = c
+			}
+		}
+		q.Delivered--
+		q.Failed++
+	}
+}
