@@ -270,7 +270,7 @@ func TestTLSIsVerified(t *testing.T) {
 // secrets, or of what the target says.
 func TestErrorsAndLogsTellNothing(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
-	secret := "canary-secret-of-thirty-two-bytes"
+	secret := "whsec_canary00" + strings.Repeat("canary00", 5)
 	var mode atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

@@ -48,7 +48,7 @@ import (
 type Client struct {
 	opt     Options
 	url     *url.URL
-	secrets []secret
+	secrets []webhook.Secret
 	http    *http.Client
 	idle    func()        // closes connections that wait for work
 	slots   chan struct{} // deliveries in progress
@@ -172,10 +172,4 @@ func (n noRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
 func (c *Client) logRetry(attempt, status int, err error, wait time.Duration) {
 	c.opt.Log.Debug("delivery failed, trying again", zap.String("reason_code", "delivery_retry"), zap.String("target", c.url.Host),
 		zap.Int("attempt", attempt), zap.Int("status", status), zap.Duration("wait", wait), zap.Error(err))
-}
-
-// secret is a signing secret that was checked.
-type secret struct {
-	webhook.Secret
-	config webhook.Config
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -56,8 +57,8 @@ type Options struct {
 // Secret is one signing secret.
 type Secret struct {
 	ID string // for errors; no secret itself
-	// Key is base64 after "whsec_", as Standard Webhooks writes secrets; anything
-	// else is used as it is. At least 16 bytes; the specification wants 24 to 64.
+	// Key is base64, after an optional "whsec_", of 24 to 64 bytes, as Standard
+	// Webhooks wants secrets.
 	Key      string
 	NotAfter time.Time // it signs up to then; zero: no end
 }
@@ -93,7 +94,7 @@ func orElse[T comparable](v *T, d T) {
 }
 
 // check returns the target and the secrets, or everything that is wrong.
-func (o Options) check() (*url.URL, []secret, error) {
+func (o Options) check() (*url.URL, []webhook.Secret, error) {
 	var problems []error
 	target, err := checkURL(o.URL, o.Allow)
 	problems = append(problems, err)
@@ -153,27 +154,24 @@ func urlProblem(u *url.URL, address string) string {
 	return ""
 }
 
-// checkSecrets makes the secrets ready. What is worth a warning where a provider
-// chose the secret is a mistake where we do.
-func checkSecrets(given []Secret) ([]secret, error) {
+// The bytes of a secret of Standard Webhooks
+// (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme).
+const leastKey, mostKey = 24, 64
+
+// checkSecrets makes the secrets ready.
+func checkSecrets(given []Secret) ([]webhook.Secret, error) {
 	var problems []error
-	ready := make([]secret, 0, len(given))
+	ready := make([]webhook.Secret, 0, len(given))
 	for _, s := range given {
-		key := secret{
-			Secret: webhook.Secret{ID: s.ID, Value: []byte(s.Key), NotAfter: s.NotAfter},
-			config: webhook.Config{Type: "standard_webhooks", Decode: "raw"},
+		usable := webhook.Secret{ID: s.ID, Value: []byte(s.Key)}
+		_, err := webhook.New(webhook.Config{Type: scheme, Secrets: []webhook.Secret{usable}})
+		key, notBase64 := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Key, "whsec_"))
+		if err != nil || notBase64 != nil || len(key) < leastKey || len(key) > mostKey {
+			problems = append(problems, fmt.Errorf("delivery: secret %q cannot be used: want %d to %d bytes in base64, after whsec_, and no example; "+
+				`make one with: echo "whsec_$(openssl rand -base64 32)"`, s.ID, leastKey, mostKey))
 		}
-		if strings.HasPrefix(s.Key, "whsec_") {
-			key.config.Decode = "whsec"
-		}
-		tried := key.config
-		tried.Secrets = []webhook.Secret{{ID: s.ID, Value: key.Value}}
-		_, err := webhook.New(tried)
-		if err != nil || len(tried.Warnings()) > 0 {
-			problems = append(problems, fmt.Errorf("delivery: secret %q cannot be used: it is empty, an example, shorter than 16 bytes, "+
-				`no base64 after "whsec_", or has white space at its ends; make one with: echo whsec_$(openssl rand -base64 32)`, s.ID))
-		}
-		ready = append(ready, key)
+		usable.NotAfter = s.NotAfter
+		ready = append(ready, usable)
 	}
 	return ready, errors.Join(problems...)
 }

@@ -20,9 +20,10 @@ func (d *delivery) endedSecrets() error {
 	return fmt.Errorf("delivery: %s: %w", d.client.url.Host, ErrSecretsEnded)
 }
 
+// How requests are signed, and the headers that sign itself sets.
 const (
+	scheme          = "standard_webhooks"
 	headerID        = "Webhook-Id"
-	headerTimestamp = "Webhook-Timestamp"
 	headerSignature = "Webhook-Signature"
 )
 
@@ -34,7 +35,7 @@ func (d *delivery) sign(req *http.Request) error {
 	r := webhook.Request{Method: req.Method, Header: h, Body: d.message.Body}
 	var signatures []string
 	for _, s := range d.client.active(now) {
-		if err := webhook.Sign(s.config, s.Secret, &r, now); err != nil {
+		if err := webhook.Sign(webhook.Config{Type: scheme}, s, &r, now); err != nil {
 			return fmt.Errorf("delivery: %w", err)
 		}
 		signatures = append(signatures, h[headerSignature]...)
@@ -68,8 +69,8 @@ func contentType(m Message) string {
 }
 
 // active are the secrets that sign at a moment, in the order they were given.
-func (c *Client) active(now time.Time) []secret {
-	ended := func(s secret) bool { return !s.NotAfter.IsZero() && now.After(s.NotAfter) }
+func (c *Client) active(now time.Time) []webhook.Secret {
+	ended := func(s webhook.Secret) bool { return !s.NotAfter.IsZero() && now.After(s.NotAfter) }
 	if !slices.ContainsFunc(c.secrets, ended) {
 		return c.secrets
 	}

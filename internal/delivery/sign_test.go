@@ -82,21 +82,18 @@ func TestEveryAttemptIsTheSameAndSignedAnew(t *testing.T) {
 
 // TestSignatureHoldsToday: also with the library's own look at the time.
 func TestSignatureHoldsToday(t *testing.T) {
-	for name, secret := range map[string]string{"base64": key(2), "raw": "a secret of our own, used as it is"} {
+	for _, secret := range []string{key(2), strings.TrimPrefix(key(3), "whsec_")} {
 		url, received := record(t, 200)
 		c, _ := dial(t, delivery.Options{URL: url, Secrets: []delivery.Secret{{Key: secret}}})
 		if _, err := c.Deliver(t.Context(), message()); err != nil {
 			t.Fatal(err)
 		}
 		wh, err := oracle.NewWebhook(secret)
-		if name == "raw" {
-			wh, err = oracle.NewWebhookRaw([]byte(secret))
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := wh.Verify((*received)[0].body, (*received)[0].header); err != nil {
-			t.Errorf("%s: %v", name, err)
+			t.Error(err)
 		}
 	}
 }
@@ -173,8 +170,8 @@ func TestUnsignedRequestsCarryNoSignature(t *testing.T) {
 // TestSecretsThatCannotBeUsed: mistakes are told at once, and without the secret.
 func TestSecretsThatCannotBeUsed(t *testing.T) {
 	for _, bad := range []string{
-		"", " ", "short", "whsec_", "whsec_c2hvcnQ=", "whsec_no/base64!", "changeme-changeme-changeme", "a secret of our own, cut short by a line\n",
-		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"", " ", "short", "whsec_", "whsec_c2hvcnQ=", "whsec_no/base64!", "changeme-changeme-changeme",
+		"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", key(1) + "====", strings.Repeat("c2hv", 22),
 	} {
 		_, err := delivery.New(delivery.Options{URL: "https://hooks.example/", Secrets: []delivery.Secret{{ID: "key-7", Key: bad}}, Now: time.Now})
 		if err == nil || !strings.Contains(err.Error(), `"key-7"`) || len(bad) > 5 && bad != "whsec_" && strings.Contains(err.Error(), bad) {
