@@ -26,7 +26,9 @@ const (
 	kills       = 50
 	killRecords = 7500 // of which four fifths are wanted
 	killWindow  = 100
-	killRate    = 500
+	killRate    = 1000
+	// beginning is about how long a process takes to deliver its first record.
+	beginning = 60 * time.Millisecond
 )
 
 // childVar makes the test binary a process that executes or resumes one run.
@@ -72,14 +74,14 @@ type killing struct {
 	*rig
 	plan *replay.Plan
 	id   string
-	life time.Duration // half of how long a process lives at most
+	life time.Duration // of the next process, on average
 	// after is called when a process is dead, with the run as it remembers itself.
 	after func(run *replay.Run)
 }
 
 func (k *killing) run() {
 	k.Helper()
-	k.id, k.life = uuid.Must(uuid.NewV7()).String(), 60*time.Millisecond
+	k.id, k.life = uuid.Must(uuid.NewV7()).String(), beginning
 	for n := range kills {
 		run, known := k.kill()
 		if !known {
@@ -91,12 +93,9 @@ func (k *killing) run() {
 		if k.after != nil {
 			k.after(run)
 		}
-		// Steer so that the work is just not done after the last kill.
-		if run.Progress.Delivered*(kills+1) < k.plan.Matching*int64(n+1) {
-			k.life = k.life * 5 / 4
-		} else {
-			k.life = max(k.life*3/4, 5*time.Millisecond)
-		}
+		// A fifth is left for the last process, which is not killed.
+		behind := k.plan.Matching*4/5*int64(n+1)/kills - run.Progress.Delivered
+		k.life = beginning + max(0, time.Duration(behind)*time.Second/killRate)
 	}
 	run, err := k.engine.Resume(k.ctx, k.id, nil)
 	if err != nil || run.State != replay.Completed {
