@@ -73,6 +73,13 @@ func Raw(headers []event.Header, value []byte) (Request, error) {
 	return r, nil
 }
 
+// Alone returns the request as it would be if its body were one item only.
+func (r *Request) Alone(item []byte) webhook.Verified {
+	alone := r.Verified.Request()
+	alone.Body = item
+	return webhook.AssumeProvenForReplayAndTests(alone)
+}
+
 // httpPrefix stands before the names of the request's own headers.
 const httpPrefix = "http-"
 

@@ -160,6 +160,11 @@ func TestADeadLetterIsItsItemAgain(t *testing.T) {
 			t.Fatalf("%s: %d dead letters, %v", def.ID, len(dead.DeadLetters), err)
 		}
 		letters := normalize.NewEncoder(&strict, v, "raw-1")
+		record := normalize.RawRecord(s, v, "raw-1", normalize.Counts{})
+		raw, err := stored.Raw(record.Headers, record.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
 		byPlace := map[int]normalize.Item{}
 		for _, e := range want.Events {
 			byPlace[e.Index] = e
@@ -183,6 +188,9 @@ func TestADeadLetterIsItsItemAgain(t *testing.T) {
 			}
 			if is && (in.Content() != alone.Events[0].Content() || !bytes.Equal(in.Event.AppendJSON(nil), alone.Events[0].Event.AppendJSON(nil))) {
 				t.Errorf("%s: item %d:\n got %s\nwant %s", def.ID, i, alone.Events[0].Event.AppendJSON(nil), in.Event.AppendJSON(nil))
+			}
+			if d := cmp.Diff(published(t, s, l.Verified, "raw-1"), published(t, s, raw.Alone(l.Body), "raw-1")); d != "" {
+				t.Errorf("%s: item %d (-with what the letter has +with what the raw record has):\n%s", def.ID, i, d)
 			}
 		}
 	}
