@@ -48,11 +48,11 @@ func plainly(text string) string {
 // packageNames are the packages whose errors reach a person.
 func packageNames() []string {
 	return []string{
-		"admin", "app", "broker", "dedupe", "embedded", "event", "ingest", "jsondoc", "metrics", "normalize", "provider", "quarantine", "sender", "webhook",
+		"admin", "app", "broker", "dedupe", "delivery", "embedded", "event", "ingest", "jsondoc", "metrics", "normalize", "provider", "quarantine", "selection", "sender", "webhook",
 	}
 }
 
 // speakers are the commands that begin their errors with their name.
 func speakers() []string {
-	return []string{"audit", "config", "doctor", "healthcheck", "redrive", "send", "sources", "spool", "tail", "topics", "verify"}
+	return []string{"audit", "config", "doctor", "healthcheck", "redrive", "replay", "send", "sources", "spool", "tail", "topics", "verify"}
 }
