@@ -207,9 +207,8 @@ func (b *planner) look(ctx context.Context, o PlanOptions) error {
 	p.Exact = o.Count || p.Records <= lookAll
 	progress := emptyProgress(p, p.Created)
 	tell := func() {
-		if o.Progress != nil {
+		if progress.sum(); o.Progress != nil {
 			progress.Time = b.engine.opt.Now().UTC()
-			progress.sum()
 			o.Progress(progress)
 		}
 	}
