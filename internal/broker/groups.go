@@ -127,26 +127,55 @@ func (m groupsMerger) Merge(requests []protocol.Message, results []any) (protoco
 // partitions hold. A group that does not exist is in state GroupDead and has no
 // offsets.
 func (c *Client) Group(ctx context.Context, name string) (Group, error) {
-	g, err := c.describeGroup(ctx, name)
+	return (&groupReader{c: c, logs: map[string]map[int]OffsetRange{}}).read(ctx, name)
+}
+
+// AllGroups describes every group of the cluster, by name. Each topic's offsets are
+// asked for once.
+func (c *Client) AllGroups(ctx context.Context) ([]Group, error) {
+	list, err := c.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &groupReader{c: c, logs: map[string]map[int]OffsetRange{}, list: list}
+	groups := make([]Group, 0, len(list))
+	for _, l := range list {
+		g, err := r.read(ctx, l.Name)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// groupReader describes groups and remembers what they have in common.
+type groupReader struct {
+	c    *Client
+	logs map[string]map[int]OffsetRange // by topic; nil: the topic does not exist
+	list []GroupListing
+}
+
+func (r *groupReader) read(ctx context.Context, name string) (Group, error) {
+	g, err := r.c.describeGroup(ctx, name)
 	if err == nil && g.State == GroupDead {
-		err = c.lookAgain(ctx, &g)
+		err = r.lookAgain(ctx, &g)
 	}
 	if err != nil {
 		return Group{}, err
 	}
-	offsets, err := c.committed(ctx, name)
+	offsets, err := r.c.committed(ctx, name)
 	if err != nil {
 		return Group{}, err
 	}
 	for topic, partitions := range offsets {
-		ranges, err := c.Offsets(ctx, topic)
-		var gone *UnknownTopicError
-		if err != nil && !errors.As(err, &gone) {
+		log, err := r.log(ctx, topic)
+		if err != nil {
 			return Group{}, err
 		}
 		for p, offset := range partitions {
-			r, ok := ranges[p]
-			g.Offsets = append(g.Offsets, GroupOffset{Topic: topic, Partition: p, Offset: offset, Log: r, Gone: !ok})
+			held, ok := log[p]
+			g.Offsets = append(g.Offsets, GroupOffset{Topic: topic, Partition: p, Offset: offset, Log: held, Gone: !ok})
 		}
 	}
 	slices.SortFunc(g.Offsets, func(a, b GroupOffset) int {
@@ -155,14 +184,29 @@ func (c *Client) Group(ctx context.Context, name string) (Group, error) {
 	return g, nil
 }
 
+// log is what a topic's partitions hold; nil if it does not exist.
+func (r *groupReader) log(ctx context.Context, topic string) (map[int]OffsetRange, error) {
+	if log, ok := r.logs[topic]; ok {
+		return log, nil
+	}
+	log, err := r.c.Offsets(ctx, topic)
+	var gone *UnknownTopicError
+	if err != nil && !errors.As(err, &gone) {
+		return nil, err
+	}
+	r.logs[topic] = log
+	return log, nil
+}
+
 // lookAgain tells a group that does not exist from one that is not described: both
 // are called dead, the latter is in the list.
-func (c *Client) lookAgain(ctx context.Context, g *Group) error {
-	list, err := c.Groups(ctx)
-	if err != nil {
-		return err
+func (r *groupReader) lookAgain(ctx context.Context, g *Group) (err error) {
+	if r.list == nil {
+		if r.list, err = r.c.Groups(ctx); err != nil {
+			return err
+		}
 	}
-	for _, l := range list {
+	for _, l := range r.list {
 		if l.Name == g.Name {
 			g.State, g.Protocol = GroupModern, l.Protocol
 		}

@@ -86,6 +86,9 @@ func TestGroupsOfEveryCoordinator(t *testing.T) {
 	for _, g := range groups {
 		coordinators[g.Coordinator] = true
 	}
+	if all, err := c.AllGroups(t.Context()); err != nil || len(all) != 12 || all[3].Name != "d" || len(all[3].Offsets) != 2 {
+		t.Errorf("AllGroups: %+v, %v", all, err)
+	}
 	if len(coordinators) < 2 {
 		t.Errorf("all have the coordinators %v: the test proves nothing", coordinators)
 	}
