@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/delivery"
 	"github.com/postrider/postrider/internal/selection"
 )
 
@@ -86,31 +87,49 @@ func noCondition(s *selection.Selection) bool {
 
 // checkTarget tells what is wrong with where records go.
 func (e *Engine) checkTarget(req *Request) []string {
+	problem := ""
 	switch t := &req.To; t.Kind {
 	case ToTopic:
 		if e.state(t.Topic) {
-			return []string{fmt.Sprintf("topic %s holds this software's own state; nothing can be replayed into it", t.Topic)}
+			problem = fmt.Sprintf("topic %s holds this software's own state; nothing can be replayed into it", t.Topic)
 		}
 	case ToHTTP:
-		if _, known := e.opt.HTTP[t.Name]; t.Name != "" && !known {
-			return []string{fmt.Sprintf("there is no target %q in replay.targets", t.Name)}
-		}
-		if t.Name == "" && t.URL == "" {
-			return []string{"an HTTP target needs a name of replay.targets or a URL"}
-		}
+		problem = e.checkHTTP(t)
 	case ToFile:
 		if t.File == "" {
-			return []string{"a file target needs the file's name"}
+			problem = "a file target needs the file's name"
 		}
 	case ToStdout:
 	case ToRenormalize:
 		return e.checkRenormalize(req)
 	default:
-		return []string{fmt.Sprintf("there is no target %q; there are %s", t.Kind, strings.Join([]string{ToTopic, ToHTTP, ToFile, ToStdout, ToRenormalize}, ", "))}
+		kinds := []string{ToTopic, ToHTTP, ToFile, ToStdout, ToRenormalize}
+		problem = fmt.Sprintf("there is no target %q; there are %s", t.Kind, strings.Join(kinds, ", "))
 	}
-	return nil
+	if problem == "" {
+		return nil
+	}
+	return []string{problem}
 }
 
+// checkHTTP tells what is wrong with an HTTP target.
+func (e *Engine) checkHTTP(t *Target) string {
+	_, known := e.opt.HTTP[t.Name]
+	switch {
+	case t.Name != "" && !known:
+		return fmt.Sprintf("there is no target %q in replay.targets", t.Name)
+	case t.Name != "":
+		return ""
+	case t.URL == "":
+		return "an HTTP target needs a name of replay.targets or a URL"
+	}
+	if err := delivery.CheckURL(t.URL, t.Allow); err != nil {
+		return "the URL of the HTTP target: " + err.Error()
+	}
+	return ""
+}
+
+// checkRenormalize tells what is wrong with a renormalization.
 func (e *Engine) checkRenormalize(req *Request) (problems []string) {
 	if e.opt.Renormalizer == nil {
 		problems = append(problems, "nothing can be renormalized here")
@@ -215,30 +234,40 @@ func (e *Engine) checkPlan(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	var problems []string
-	if plan.Request.FromFile != "" && len(plan.Ranges) != 1 {
-		problems = append(problems, "a plan of a file has one range")
+	if problems := checkRanges(plan, reports); len(problems) > 0 {
+		return &RequestError{problems}
+	}
+	return nil
+}
+
+// checkRanges holds a plan's ranges against the topics that its request selects.
+func checkRanges(plan *Plan, topics []broker.TopicReport) (problems []string) {
+	file := plan.Request.FromFile != ""
+	if file && len(plan.Ranges) != 1 {
+		return []string{"a plan of a file has one range"}
+	}
+	partitions := make(map[string]int, len(topics))
+	for _, t := range topics {
+		partitions[t.Name] = t.Partitions
 	}
 	seen := map[Range]bool{}
 	for _, r := range plan.Ranges {
 		at := Range{Topic: r.Topic, Partition: r.Partition}
-		switch i := slices.IndexFunc(reports, func(t broker.TopicReport) bool { return t.Name == r.Topic }); {
+		n, selected := partitions[r.Topic]
+		switch {
 		case r.From < 0 || r.To < r.From:
 			problems = append(problems, fmt.Sprintf("%s/%d: the range from %d to %d is none", r.Topic, r.Partition, r.From, r.To))
 		case seen[at]:
 			problems = append(problems, fmt.Sprintf("%s/%d is there twice", r.Topic, r.Partition))
-		case plan.Request.FromFile != "":
-		case i < 0:
+		case file:
+		case !selected:
 			problems = append(problems, fmt.Sprintf("the plan reads topic %s, which its request does not select", r.Topic))
-		case r.Partition < 0 || r.Partition >= reports[i].Partitions:
+		case r.Partition < 0 || r.Partition >= n:
 			problems = append(problems, fmt.Sprintf("topic %s has no partition %d", r.Topic, r.Partition))
 		}
 		seen[at] = true
 	}
-	if len(problems) > 0 {
-		return &RequestError{problems}
-	}
-	return nil
+	return problems
 }
 
 // ensureTarget makes the target's topic if there is none and it may be made, and

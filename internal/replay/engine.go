@@ -251,7 +251,7 @@ func (e *Engine) job(ctx context.Context, run Run) (*job, error) {
 	if err := e.ensureTarget(ctx, &run.Plan); err != nil {
 		return nil, err
 	}
-	j, err := e.newJob(run)
+	j, err := e.newJob(ctx, run)
 	if err != nil {
 		return nil, err
 	}

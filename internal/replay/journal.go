@@ -93,26 +93,16 @@ func (j *journal) publish(ctx context.Context, recs []broker.Record) error {
 
 // runs reads all runs, each with its last checkpoint.
 func (j *journal) runs(ctx context.Context) ([]Run, error) {
-	runs, points := map[string]*Run{}, map[string]*checkpoint{}
+	runs, points := map[string]Run{}, map[string]checkpoint{}
 	err := j.read(ctx, func(m *broker.Message) {
 		key := string(m.Key)
 		id, isCheckpoint := strings.CutSuffix(key, checkpointKey)
 		switch {
 		case strings.Contains(id, "/"):
-		case isCheckpoint && m.Value == nil:
-			delete(points, id)
 		case isCheckpoint:
-			points[id] = new(checkpoint)
-			if json.Unmarshal(m.Value, points[id]) != nil {
-				delete(points, id)
-			}
-		case m.Value == nil:
-			delete(runs, id)
+			keep(points, id, m.Value)
 		default:
-			r := new(Run)
-			if json.Unmarshal(m.Value, r) == nil && r.ID == id {
-				runs[id] = r
-			}
+			keep(runs, id, m.Value)
 		}
 	})
 	if err != nil {
@@ -120,12 +110,26 @@ func (j *journal) runs(ctx context.Context) ([]Run, error) {
 	}
 	all := make([]Run, 0, len(runs))
 	for id, r := range runs {
-		if c := points[id]; c != nil && c.Resumed == r.Resumed && c.Progress.Time.After(r.Progress.Time) {
-			r.apply(c)
+		if r.ID != id {
+			continue // not ours
 		}
-		all = append(all, *r)
+		if c, ok := points[id]; ok && c.Resumed == r.Resumed && c.Progress.Time.After(r.Progress.Time) {
+			r.apply(&c)
+		}
+		all = append(all, r)
 	}
 	return all, nil
+}
+
+// keep keeps the latest value of a key: none after a tombstone, or one that cannot be
+// read.
+func keep[T any](values map[string]T, id string, value []byte) {
+	var v T
+	if value == nil || json.Unmarshal(value, &v) != nil {
+		delete(values, id)
+		return
+	}
+	values[id] = v
 }
 
 // apply brings a run up to a checkpoint.
@@ -171,8 +175,8 @@ func (j *journal) follow(ctx context.Context, r *Run, stop func(err error, by st
 			}
 		case id:
 			var writer Run
-			switch err := json.Unmarshal(m.Value, &writer); {
-			case err != nil || writer.State != Running:
+			switch readable := json.Unmarshal(m.Value, &writer) == nil; {
+			case !readable || writer.State != Running:
 			case writer.Host == host && writer.PID == pid:
 				ours = true
 			case ours:

@@ -16,21 +16,21 @@ type stream struct {
 	i      int // the message that is next
 }
 
-// queue orders streams by the time of their next message, then by their place in the
+// queue is a heap.Interface. It orders streams by the time of their next message, then by their place in the
 // plan.
 type queue []*stream
 
-func (q queue) Len() int { return len(q) }
+func (q *queue) Len() int { return len(*q) }
 
-func (q queue) Less(i, j int) bool {
-	a, b := q[i], q[j]
+func (q *queue) Less(i, j int) bool {
+	a, b := (*q)[i], (*q)[j]
 	if c := a.now.msgs[a.i].Time.Compare(b.now.msgs[b.i].Time); c != 0 {
 		return c < 0
 	}
 	return a.now.at < b.now.at
 }
 
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Swap(i, j int) { (*q)[i], (*q)[j] = (*q)[j], (*q)[i] }
 
 // Push implements heap.Interface.
 func (q *queue) Push(x any) { *q = append(*q, x.(*stream)) } //nolint:errcheck,forcetypeassert // the heap is of streams

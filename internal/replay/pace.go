@@ -3,6 +3,7 @@ package replay
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,8 +41,10 @@ func (p *pacer) wait(ctx context.Context, recs []broker.Message) (int, error) {
 			return 0, err
 		}
 		now := p.now()
-		for n = 1; n < len(recs) && !p.due(recs[n].Time).After(now); n++ { //nolint:revive // it counts
+		if n = slices.IndexFunc(recs, func(m broker.Message) bool { return p.due(m.Time).After(now) }); n < 0 {
+			n = len(recs)
 		}
+		n = max(n, 1) // the first was waited for
 	}
 	if p.limit != nil {
 		n = min(n, p.limit.Burst())

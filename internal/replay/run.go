@@ -48,7 +48,7 @@ type job struct {
 }
 
 // newJob makes the job of a run, with its sink.
-func (e *Engine) newJob(run Run) (*job, error) {
+func (e *Engine) newJob(ctx context.Context, run Run) (*job, error) {
 	req := &run.Plan.Request
 	choose, err := newChooser(req, e.opt.KeyKind)
 	if err != nil {
@@ -72,7 +72,7 @@ func (e *Engine) newJob(run Run) (*job, error) {
 		j.batch /= lanes
 	}
 	j.batch = max(j.batch, 1)
-	if j.sink, err = e.newSink(&j.run); err != nil {
+	if j.sink, err = e.newSink(ctx, &j.run); err != nil {
 		return nil, err
 	}
 	return j, nil
@@ -210,52 +210,6 @@ func (j *job) deliverPiece(ctx, deliver context.Context, p *piece) error {
 	}
 	b.end(p)
 	return j.deliver(ctx, deliver, &b)
-}
-
-// errEnough ends a merge when the limit is reached.
-var errEnough = errors.New("replay: limit reached")
-
-// deliverMerged delivers the ranges as one lane, in the order of time.
-func (j *job) deliverMerged(ctx, deliver context.Context) error {
-	from := make([]int64, len(j.run.Plan.Ranges))
-	for at := range from {
-		from[at] = j.next(at)
-	}
-	left := int64(-1)
-	if limit := j.run.Plan.Request.Select.Limit; limit > 0 {
-		if left = limit - j.progress().Selected; left <= 0 {
-			return nil
-		}
-	}
-	b := &batch{}
-	flush := func() error {
-		full := b
-		b = &batch{}
-		return j.deliver(ctx, deliver, full)
-	}
-	err := j.reader.merge(ctx, from, func(p *piece, i int) error {
-		if b.add(p, i); left > 0 {
-			if left--; left == 0 {
-				return cmp.Or(flush(), errEnough)
-			}
-		}
-		if len(b.msgs) >= j.batch || b.bytes >= batchBytes || j.pacer.speed > 0 {
-			return flush()
-		}
-		return nil
-	}, func(p *piece) error {
-		if b.end(p); len(b.msgs) == 0 || p.end.read > 0 && len(b.parts) > 1000 {
-			return flush()
-		}
-		return nil
-	})
-	switch {
-	case errors.Is(err, errEnough):
-		return nil
-	case err != nil:
-		return err
-	}
-	return flush()
 }
 
 // deliver takes a batch to the sink, as fast as the pace and the window allow, and

@@ -1,11 +1,10 @@
 package replay
 
 import (
-	"fmt"
-	"strconv"
-
 	"context"
 	"encoding/json"
+	"fmt"
+	"strconv"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/delivery"
@@ -34,7 +33,7 @@ type SinkOptions struct {
 }
 
 // newSink makes the sink of a run.
-func (e *Engine) newSink(run *Run) (Sink, error) {
+func (e *Engine) newSink(ctx context.Context, run *Run) (Sink, error) {
 	req := &run.Plan.Request
 	marker := NewMarker(run.ID, req.By, req.Reason, run.Started, e.opt.Now)
 	switch req.To.Kind {
@@ -51,7 +50,7 @@ func (e *Engine) newSink(run *Run) (Sink, error) {
 	case ToStdout:
 		return newStreamSink(e.opt.Stdout), nil
 	case ToRenormalize:
-		return e.opt.Renormalizer.Sink(context.Background(), SinkOptions{Run: run, Marker: marker})
+		return e.opt.Renormalizer.Sink(ctx, SinkOptions{Run: run, Marker: marker})
 	}
 	return nil, &RequestError{[]string{"there is no target " + strconv.Quote(req.To.Kind)}}
 }
