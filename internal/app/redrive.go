@@ -37,8 +37,11 @@ type Redriver struct {
 	publisher *broker.GroupCommitter // nil until Connect
 	pipeline  *ingest.Pipeline
 	ids       *requestIDs
+	log       *zap.Logger
 
+	window     *dedupe.Window
 	seen       *dedupe.Journal
+	known      bool               // the window was filled in time
 	stop       context.CancelFunc // of its background
 	background sync.WaitGroup
 }
@@ -73,8 +76,8 @@ func (r *Redriver) Prove(e *quarantine.Entry) (webhook.Verified, error) {
 	return webhook.Verify(src.Verifier, req) //nolint:wrapcheck // as above
 }
 
-// Connect makes the publisher on a client that stays the caller's. Topics must
-// be there: the receiver made them.
+// Connect makes the publisher on a client that stays the caller's, and reads what
+// receivers know of events. Topics must be there: the receiver made them.
 func (r *Redriver) Connect(ctx context.Context, client *broker.Client, log *zap.Logger) error {
 	k := r.cfg.Kafka
 	reports, err := client.EnsureTopics(ctx, TopicSpecs(k, r.cfg.EmbeddedBroker()), false)
@@ -90,26 +93,32 @@ func (r *Redriver) Connect(ctx context.Context, client *broker.Client, log *zap.
 			r.ids.partitions.Store(int64(t.Partitions))
 		}
 	}
-	r.pipeline = ingest.NewPipeline(ingest.PipelineOptions{
-		Publisher: r.publisher, Window: r.startWindow(ctx, client, log), Topics: TopicNames(k.Topics), Key: k.Topics.Key,
-		Outcomes: unwatched{}, Log: log, Now: r.now,
-	})
+	r.log = log
+	r.startWindow(ctx, client)
+	r.pipeline = ingest.NewPipeline(r.pipelineOptions(r.publisher))
 	return nil
+}
+
+// pipelineOptions are those of the receiver's pipeline, but for who publishes.
+func (r *Redriver) pipelineOptions(p ingest.Publisher) ingest.PipelineOptions {
+	return ingest.PipelineOptions{
+		Publisher: p, Window: r.window, Topics: TopicNames(r.cfg.Kafka.Topics), Key: r.cfg.Kafka.Topics.Key,
+		Outcomes: unwatched{}, Log: r.log, Now: r.now,
+	}
 }
 
 // startWindow makes the window of accepted events and fills it with what
 // receivers know, so that an event that its provider has sent again since is not
 // published twice, nor one of these when it does so later. What cannot be read in time
 // costs duplicates.
-func (r *Redriver) startWindow(ctx context.Context, client *broker.Client, log *zap.Logger) *dedupe.Window {
-	w := dedupe.New(dedupe.Options{Window: r.cfg.Dedupe.Window, MaxIDs: r.cfg.Dedupe.MaxIDs, Now: r.now})
-	r.seen = dedupe.NewJournal(w, dedupe.JournalOptions{
-		Topic: r.cfg.Kafka.Topics.Seen(), Publisher: r.publisher, Reader: client, Share: true, Now: r.now, Log: log,
+func (r *Redriver) startWindow(ctx context.Context, client *broker.Client) {
+	r.window = dedupe.New(dedupe.Options{Window: r.cfg.Dedupe.Window, MaxIDs: r.cfg.Dedupe.MaxIDs, Now: r.now})
+	r.seen = dedupe.NewJournal(r.window, dedupe.JournalOptions{
+		Topic: r.cfg.Kafka.Topics.Seen(), Publisher: r.publisher, Reader: client, Share: true, Now: r.now, Log: r.log,
 	})
 	ctx, r.stop = context.WithCancel(ctx)
 	r.background.Go(func() { r.seen.Run(ctx) })
-	loaded(ctx, r.seen, redriveBudget)
-	return w
+	r.known = loaded(ctx, r.seen, redriveBudget)
 }
 
 // Publish publishes what Prove has proven and returns once all of it is
