@@ -219,23 +219,20 @@ func (d *differ) changed(e *expected) error {
 	if err != nil {
 		return err
 	}
-	old[fieldTopic], now[fieldTopic] = quoted(e.old.topic), quoted(e.topic)
-	old[fieldKey], now[fieldKey] = quoted(e.old.recordKey), quoted(e.recordKey)
 	t := d.changes.of(old.route())
-	differs := false
-	for path, value := range old {
-		if now[path] != value {
-			t.field(path, e.key.id, value, now[path])
-			differs = true
-		}
+	different := false
+	note := func(path, was, is string) {
+		t.field(path, e.key.id, was, is)
+		different = true
 	}
-	for path, value := range now {
-		if _, both := old[path]; !both {
-			t.field(path, e.key.id, "", value)
-			differs = true
-		}
+	old.compare(now, note)
+	if e.topic != e.old.topic {
+		note(fieldTopic, quoted(e.old.topic), quoted(e.topic))
 	}
-	if !differs { // the same, written in another way
+	if e.recordKey != e.old.recordKey {
+		note(fieldKey, quoted(e.old.recordKey), quoted(e.recordKey))
+	}
+	if !different { // the same, written in another way
 		d.diff.Equal++
 		return nil
 	}

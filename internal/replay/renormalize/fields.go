@@ -40,31 +40,60 @@ func example(field, value string) string {
 	return value
 }
 
-// fields are an event's fields by path, each as JSON. Lists are one field.
-type fields map[string]string
+// fields are the members of an event, each as its JSON.
+type fields map[string]json.RawMessage
 
 // readFields reads an event's JSON.
-func readFields(value []byte) (fields, error) {
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber()
-	var object map[string]any
-	if err := d.Decode(&object); err != nil {
+func readFields(value []byte) (f fields, err error) {
+	if err := json.Unmarshal(value, &f); err != nil {
 		return nil, fmt.Errorf("renormalize: an event is no JSON object: %w", err)
 	}
-	f := fields{}
-	f.add("", object)
 	return f, nil
 }
 
-func (f fields) add(prefix string, object map[string]any) {
-	for name, value := range object {
-		if inner, ok := value.(map[string]any); ok && prefix == "" && name != "raw" {
-			f.add(name+".", inner)
-			continue
+// compare calls differs with each field that is not the same in both, by its path and
+// as JSON, "" where it is absent. The members of objects (metadata, smtp, bounce and
+// their like) are fields of their own; lists and raw, which is the provider's, are one
+// field each.
+func (f fields) compare(now fields, differs func(path, old, now string)) {
+	f.under("", now, differs)
+}
+
+func (f fields) under(prefix string, now fields, differs func(path, old, now string)) {
+	for name, old := range f {
+		if !bytes.Equal(old, now[name]) {
+			differing(prefix+name, old, now[name], differs)
 		}
-		text, _ := json.Marshal(value) //nolint:errchkjson // what was decoded can be encoded
-		f[prefix+name] = string(text)
 	}
+	for name, value := range now {
+		if f[name] == nil {
+			differing(prefix+name, nil, value, differs)
+		}
+	}
+}
+
+// differing looks into a field that is not the same.
+func differing(path string, old, now json.RawMessage, differs func(path, old, now string)) {
+	if a, ok := members(path, old); ok {
+		if b, ok := members(path, now); ok {
+			a.under(path+".", b, differs)
+			return
+		}
+	}
+	differs(path, string(old), string(now))
+}
+
+// members are the members of an object of the schema; none where it is absent. False
+// means that the field is none.
+func members(path string, value json.RawMessage) (f fields, ok bool) {
+	if path == "raw" || strings.Contains(path, ".") {
+		return nil, false
+	}
+	if value == nil {
+		return nil, true
+	}
+	err := json.Unmarshal(value, &f)
+	return f, err == nil
 }
 
 // maxName is how long a name of metadata is shown.
@@ -88,8 +117,8 @@ func unusual(r rune) bool {
 // inbound.delivered.
 func (f fields) route() string {
 	var typ string
-	_ = json.Unmarshal([]byte(f["type"]), &typ) // absent: ""
-	if f["direction"] == `"inbound"` {
+	_ = json.Unmarshal(f["type"], &typ) // absent: ""
+	if string(f["direction"]) == `"inbound"` {
 		return "inbound." + typ
 	}
 	return typ

@@ -51,8 +51,8 @@ func (p *parcel) add(ctx context.Context, i int, r broker.Record) error {
 	return nil
 }
 
-// publish publishes what is waiting. A record that the broker refuses for what it is
-// is a problem of its request; any other failure is the run's.
+// publish publishes what is waiting. A record that the broker refuses as it stands
+// becomes a problem of its request; any other failure is the run's.
 func (p *parcel) publish(ctx context.Context) error {
 	if len(p.waiting) == 0 {
 		return nil

@@ -17,6 +17,10 @@ import (
 // run bound the offsets of its copies.
 const skew = time.Minute
 
+// fetchBytes is how much of a partition is fetched at a time: what lies behind the
+// place where reading pauses is fetched again.
+const fetchBytes = 256 << 10
+
 // published is the events in the typed topics, in the order of the times at which
 // their requests came. What lies behind later ones in its partition comes late.
 type published struct {
@@ -134,7 +138,7 @@ func (p *published) read(ctx context.Context, c *cursor, until time.Time, fn fun
 	if c.next >= c.end {
 		return nil
 	}
-	err := p.reader.Scan(ctx, c.topic, c.partition, c.next, c.end, broker.ScanOptions{}, func(chunk broker.Chunk) error {
+	err := p.reader.Scan(ctx, c.topic, c.partition, c.next, c.end, broker.ScanOptions{Bytes: fetchBytes}, func(chunk broker.Chunk) error {
 		for i := range chunk.Messages {
 			m := &chunk.Messages[i]
 			at, mine := c.time(m)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package renormalize_test
+
+const raceDetector = false
