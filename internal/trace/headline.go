@@ -38,7 +38,7 @@ type counts struct {
 
 // count counts steps, which are in order.
 func count(steps []Step) *counts {
-	n := &counts{of: map[event.Type]int{}, machine: map[event.Type]int{}}
+	n := &counts{of: make(map[event.Type]int), machine: make(map[event.Type]int)}
 	var delivery []Step
 	for i := range steps {
 		e := &steps[i].Event
@@ -63,15 +63,14 @@ func (n *counts) delivery() string {
 	if n.last == nil {
 		return ""
 	}
-	switch standingOf(n.last) {
-	case delivered:
+	switch is := standingOf(n.last); {
+	case is == delivered:
 		return "delivered" + n.before()
-	case deferred:
+	case is == deferred:
 		return n.pending()
-	case failed:
-		if n.delivered {
-			return "delivered, then " + failure(n.last)
-		}
+	case is == failed && n.delivered:
+		return "delivered, then " + failure(n.last)
+	case is == failed:
 		return failure(n.last) + n.before()
 	}
 	return string(n.last.Type)

@@ -46,33 +46,16 @@ const (
 
 // standingOf is that of an event.
 func standingOf(e *event.Event) standing {
-	switch e.Type {
-	case event.Received:
-		return received
-	case event.Queued:
-		return queued
-	case event.Sent:
-		return sent
-	case event.Deferred:
+	switch t := e.Type; {
+	case t == event.Bounced && open(e.Bounce):
 		return deferred
-	case event.Delivered:
-		return delivered
-	case event.Opened:
-		return opened
-	case event.Clicked:
-		return clicked
-	case event.Bounced:
-		if open(e.Bounce) {
-			return deferred
-		}
+	case t == event.Bounced, t == event.Dropped, t == event.Failed:
 		return failed
-	case event.Dropped, event.Failed:
-		return failed
-	case event.Complained, event.Unsubscribed:
+	case t == event.Complained, t == event.Unsubscribed:
 		return feedback
-	case event.Subscribed, event.Suppressed, event.Autoresponded, event.Unknown:
 	}
-	return standsForNothing
+	way := []event.Type{event.Received, event.Queued, event.Sent, event.Deferred, event.Delivered, event.Opened, event.Clicked}
+	return received + standing(slices.Index(way, e.Type)) // one that is not on the way stands for nothing
 }
 
 // open reports whether a bounce is not the end.

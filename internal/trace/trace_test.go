@@ -207,6 +207,7 @@ func TestScanFindsWhatAKeyDoesNot(t *testing.T) {
 	}
 	raw := s.request("r1", 1, "0")
 	letter := s.letter(t, "r7", `{"id":"m1"}`, 1)
+	s.letter(t, "r8", `{"id":"m2"}`, 1)
 	if res := trace(t, s, "message", Query{MessageID: "m1"}); !res.Empty() || len(res.Searched.Keys) != 2 {
 		t.Errorf("got %+v", res)
 	}
@@ -431,6 +432,20 @@ func TestProgress(t *testing.T) {
 			read = max(read, n)
 		}
 	})
+	for _, id := range []string{"n3", "n4"} { // each step of a search begins anew
+		var most, last int64
+		trace(t, s, "message", Query{EventID: "sent-" + id[1:] + id}, func(o *Options) {
+			o.Plan = func(n int64, _ bool) { most = n }
+			o.Progress = func(n int64) {
+				mu.Lock()
+				defer mu.Unlock()
+				last = n
+			}
+		})
+		if last > most {
+			t.Errorf("%d of %d records", last, most)
+		}
+	}
 	if planned != 40 || read != 40 || !whole || res.Searched.Records != 40 || !res.Empty() {
 		t.Errorf("planned %d, read %d, %v: %+v", planned, read, whole, res.Searched)
 	}
