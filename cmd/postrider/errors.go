@@ -54,5 +54,5 @@ func packageNames() []string {
 
 // speakers are the commands that begin their errors with their name.
 func speakers() []string {
-	return []string{"audit", "config", "doctor", "healthcheck", "redrive", "replay", "send", "sources", "spool", "tail", "topics", "trace", "verify"}
+	return []string{"audit", "config", "doctor", "group", "healthcheck", "redrive", "replay", "send", "sources", "spool", "tail", "topics", "trace", "verify"}
 }
