@@ -242,7 +242,7 @@ func (cu *cursor) deliverBatch(batch protocol.RecordReader, highWater int64, fn 
 		if err != nil {
 			return fmt.Errorf("broker: decode %s[%d] at offset %d: %w", cu.topic, cu.partition, cu.next, err)
 		}
-		msg, err := cu.message(rec, highWater)
+		msg, err := cu.message(rec, highWater, 0)
 		if err != nil {
 			return err
 		}
@@ -264,17 +264,14 @@ func (cu *cursor) deliverBatch(batch protocol.RecordReader, highWater int64, fn 
 	return nil
 }
 
-// message copies a record out of kafka-go's pages and gives them back.
-func (cu *cursor) message(rec *protocol.Record, highWater int64) (Message, error) {
-	key, err := takeBytes(rec.Key)
+// message copies a record out of kafka-go's pages and gives them back. Behind its
+// headers is room for some more.
+func (cu *cursor) message(rec *protocol.Record, highWater int64, room int) (Message, error) {
+	key, value, err := takeBoth(rec.Key, rec.Value)
 	if err != nil {
-		return Message{}, fmt.Errorf("broker: read key of %s[%d]@%d: %w", cu.topic, cu.partition, rec.Offset, err)
+		return Message{}, fmt.Errorf("broker: read %s[%d]@%d: %w", cu.topic, cu.partition, rec.Offset, err)
 	}
-	value, err := takeBytes(rec.Value)
-	if err != nil {
-		return Message{}, fmt.Errorf("broker: read value of %s[%d]@%d: %w", cu.topic, cu.partition, rec.Offset, err)
-	}
-	headers := make([]Header, len(rec.Headers))
+	headers := make([]Header, len(rec.Headers), len(rec.Headers)+room)
 	for i, h := range rec.Headers {
 		headers[i] = Header{Key: h.Key, Value: h.Value}
 	}
@@ -284,10 +281,33 @@ func (cu *cursor) message(rec *protocol.Record, highWater int64) (Message, error
 	}, nil
 }
 
-func takeBytes(b protocol.Bytes) ([]byte, error) {
-	if b == nil {
-		return nil, nil
+// takeBoth copies a key and a value into one piece of memory. What is absent is nil.
+func takeBoth(key, value protocol.Bytes) (k, v []byte, err error) {
+	n := 0
+	if key != nil {
+		defer key.Close()
+		n = key.Len()
 	}
-	defer b.Close()
-	return protocol.ReadAll(b)
+	both := make([]byte, n, n+lenOf(value))
+	if key != nil {
+		if _, err := io.ReadFull(key, both); err != nil {
+			return nil, nil, err
+		}
+		k = both[:n:n]
+	}
+	if value != nil {
+		defer value.Close()
+		v = both[n:cap(both):cap(both)]
+		if _, err := io.ReadFull(value, v); err != nil {
+			return nil, nil, err
+		}
+	}
+	return k, v, nil
+}
+
+func lenOf(b protocol.Bytes) int {
+	if b == nil {
+		return 0
+	}
+	return b.Len()
 }

@@ -34,6 +34,9 @@ type ScanOptions struct {
 	// answers at most: the one being worked on and the next. A larger single batch
 	// still comes.
 	Bytes int
+	// HeaderRoom is how many headers can be added to each message without copying
+	// those it has.
+	HeaderRoom int
 }
 
 // Bounds of a Scan.
@@ -59,7 +62,7 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int, from, to
 	if o.Bytes <= 0 {
 		o.Bytes = fetchPartitionBytes
 	}
-	s := &scan{client: c, bytes: o.Bytes, chunks: make(chan Chunk), cu: cursor{topic: topic, partition: partition, next: from, stop: to}}
+	s := &scan{client: c, bytes: o.Bytes, chunks: make(chan Chunk), room: o.HeaderRoom, cu: cursor{topic: topic, partition: partition, next: from, stop: to}}
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
 	for {
@@ -81,6 +84,7 @@ type scan struct {
 	client *Client
 	cu     cursor
 	bytes  int
+	room   int // for more headers
 	chunks chan Chunk
 
 	empty     int // answers in a row while the log ended too early
@@ -256,7 +260,7 @@ func (s *scan) takeBatch(c *Chunk, batch protocol.RecordReader, highWater int64)
 			return nil
 		}
 		if !control {
-			msg, err := s.cu.message(rec, highWater)
+			msg, err := s.cu.message(rec, highWater, s.room)
 			if err != nil {
 				return &decodeError{s.cu, err}
 			}

@@ -16,7 +16,7 @@ import (
 // Defaults and bounds of a Request.
 const (
 	defaultHops         = 3
-	defaultInFlight     = 10_000
+	defaultInFlight     = 20_000
 	defaultHTTPInFlight = 64
 	mostInFlight        = 1_000_000
 	mostHops            = 100

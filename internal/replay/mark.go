@@ -37,37 +37,75 @@ func NewMarker(id, by, reason string, started time.Time, now func() time.Time) *
 
 // Copy makes the record that is published to a topic in place of m: its key, value
 // and headers, and the marks in place of those it may carry. Its time is now, lest
-// it expire on arrival.
+// it expire on arrival. The copy uses m's memory, room behind its headers too: m is
+// not used any more.
 func (k *Marker) Copy(m *broker.Message, topic string) broker.Record {
-	headers := make([]broker.Header, 0, len(m.Headers)+7)
-	timestamp := []byte(nil)
-	for _, h := range m.Headers {
+	text := make([]byte, 0, len(m.Topic)+24+len(timeLayout)+len("999"))
+	headers, timestamp, hops := m.Headers, []byte(nil), 1
+	if marked(headers) {
+		hops = Hops(headers) + 1
+		headers, timestamp = unmarked(headers)
+	}
+	if timestamp == nil {
+		text = m.Time.UTC().AppendFormat(text, timeLayout)
+		timestamp = text[:len(text):len(text)]
+	}
+	return broker.Record{
+		Topic: topic, Key: m.Key, Value: m.Value, Time: k.now(),
+		Headers: k.append(headers, m, timestamp, hops, text[len(text):]),
+	}
+}
+
+// marked reports whether any header is a mark.
+func marked(headers []broker.Header) bool {
+	for i := range headers {
+		if strings.HasPrefix(headers[i].Key, HeaderPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// unmarked is the headers without marks, and the time of the first original.
+func unmarked(headers []broker.Header) (rest []broker.Header, timestamp []byte) {
+	rest = make([]broker.Header, 0, len(headers)+markCount)
+	for _, h := range headers {
 		if h.Key == HeaderTimestamp {
 			timestamp = h.Value
 		}
 		if !strings.HasPrefix(h.Key, HeaderPrefix) {
-			headers = append(headers, h)
+			rest = append(rest, h)
 		}
 	}
-	if timestamp == nil {
-		timestamp = m.Time.UTC().AppendFormat(make([]byte, 0, len(timeLayout)), timeLayout)
-	}
-	return broker.Record{
-		Topic: topic, Key: m.Key, Value: m.Value, Time: k.now(),
-		Headers: k.append(headers, m, timestamp),
-	}
+	return rest, timestamp
 }
 
 // Marks are the marks of a copy of m alone.
 func (k *Marker) Marks(m *broker.Message) []broker.Header {
-	return k.append(nil, m, m.Time.UTC().AppendFormat(nil, timeLayout))
+	c := k.Copy(&broker.Message{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Headers: marksOf(m.Headers)}, m.Topic)
+	return c.Headers
 }
 
-func (k *Marker) append(to []broker.Header, m *broker.Message, timestamp []byte) []broker.Header {
-	of := make([]byte, 0, len(m.Topic)+24)
-	of = append(append(of, m.Topic...), '/')
-	of = append(strconv.AppendInt(of, int64(m.Partition), 10), '/')
-	of = strconv.AppendInt(of, m.Offset, 10)
+// marksOf is the headers that are marks.
+func marksOf(headers []broker.Header) (marks []broker.Header) {
+	for _, h := range headers {
+		if strings.HasPrefix(h.Key, HeaderPrefix) {
+			marks = append(marks, h)
+		}
+	}
+	return marks
+}
+
+// markCount is how many marks there are.
+const markCount = 7
+
+// append adds the marks to headers; text is room for theirs.
+func (k *Marker) append(to []broker.Header, m *broker.Message, timestamp []byte, hops int, text []byte) []broker.Header {
+	text = append(append(text, m.Topic...), '/')
+	text = append(strconv.AppendInt(text, int64(m.Partition), 10), '/')
+	text = strconv.AppendInt(text, m.Offset, 10)
+	of := text[:len(text):len(text)]
+	count := strconv.AppendInt(text[len(text):], int64(hops), 10)
 	to = append(to,
 		broker.Header{Key: HeaderID, Value: k.id}, broker.Header{Key: HeaderOf, Value: of},
 		broker.Header{Key: HeaderAt, Value: k.at}, broker.Header{Key: HeaderBy, Value: k.by},
@@ -75,8 +113,7 @@ func (k *Marker) append(to []broker.Header, m *broker.Message, timestamp []byte)
 	if len(k.reason) > 0 {
 		to = append(to, broker.Header{Key: HeaderReason, Value: k.reason})
 	}
-	return append(to, broker.Header{Key: HeaderTimestamp, Value: timestamp},
-		broker.Header{Key: HeaderHops, Value: strconv.AppendInt(nil, int64(Hops(m.Headers)+1), 10)})
+	return append(to, broker.Header{Key: HeaderTimestamp, Value: timestamp}, broker.Header{Key: HeaderHops, Value: count})
 }
 
 // Marked reports whether a record is a copy that a replay put there.

@@ -78,7 +78,7 @@ type Pace struct {
 	// 0: as fast as possible.
 	Speed float64 `json:"speed,omitempty"`
 	// MaxInFlight is how many records may be delivered without being in a
-	// checkpoint: what is repeated at most when a run is resumed. Default 10,000,
+	// checkpoint: what is repeated at most when a run is resumed. Default 20,000,
 	// for HTTP 64.
 	MaxInFlight int `json:"max_in_flight,omitempty"`
 }

@@ -104,7 +104,7 @@ func (r *reader) read(ctx context.Context, at int, from int64, fn func(*piece) e
 	if from >= rng.To {
 		return nil
 	}
-	err := r.client.Scan(ctx, rng.Topic, rng.Partition, from, rng.To, broker.ScanOptions{Bytes: r.bytes}, func(c broker.Chunk) error {
+	err := r.client.Scan(ctx, rng.Topic, rng.Partition, from, rng.To, broker.ScanOptions{Bytes: r.bytes, HeaderRoom: markCount}, func(c broker.Chunk) error {
 		p := &piece{at: at, end: mark{next: from}}
 		for i := range c.Messages {
 			if err := p.take(r.choose, &c.Messages[i], c.Messages[i].Offset+1); err != nil {
