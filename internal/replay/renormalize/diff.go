@@ -39,8 +39,9 @@ const (
 // the mapping is not compared. Requests and events are read once, in the order of
 // their times, in bounded memory: an event whose counterpart does not come before
 // too many others wait for theirs is counted as not compared. An event that is not
-// found within 5 minutes of record time behind its request (exact: an hour; or the
-// selection's Late) is new.
+// found within 5 minutes of record time behind its request, or the selection's Late,
+// is new; with exact, one that is not found up to the ends of the topics, or, where
+// room is needed, within an hour.
 func Diff(ctx context.Context, o Options, plan *replay.Plan, exact bool) (*replay.Diff, error) {
 	most := int64(orDefault(o.Sample, defaultSample))
 	if exact {
@@ -88,6 +89,7 @@ type differ struct {
 	ranges []replay.Range
 	mapper *mapper
 	late   time.Duration
+	toEnd  bool // what is not found is looked for up to the ends of the topics
 
 	published *published // nil until the time of the first request is known
 	latest    time.Time  // of the requests so far
@@ -98,12 +100,12 @@ type differ struct {
 }
 
 func newDiffer(o *Options, plan *replay.Plan, exact bool) *differ {
-	d := &differ{o: o, ranges: plan.Ranges, mapper: newMapper(o, newSources(o.Sources)), late: lateInSample}
+	d := &differ{o: o, ranges: plan.Ranges, mapper: newMapper(o, newSources(o.Sources)), late: lateInSample, toEnd: exact}
 	if exact {
 		d.late = lateInAll
 	}
 	if late := plan.Request.Select.Late; late > 0 {
-		d.late = late
+		d.late, d.toEnd = late, false
 	}
 	d.ledger = newLedger(orDefault(o.Held, defaultHeld))
 	return d
@@ -241,10 +243,13 @@ func (d *differ) changed(e *expected) error {
 	return nil
 }
 
-// trim lets go of what waited long enough, and of the oldest of what is too much.
+// trim makes room if there is little: it lets go of what waited long enough, and then
+// of the oldest of what is still too much.
 func (d *differ) trim() {
-	for _, e := range d.ledger.before(d.latest.Add(-d.late)) {
-		d.isNew(e)
+	if d.ledger.full() {
+		for _, e := range d.ledger.before(d.latest.Add(-d.late)) {
+			d.isNew(e)
+		}
 	}
 	for _, e := range d.ledger.excess() {
 		d.diff.NotCompared++
@@ -264,7 +269,11 @@ func (d *differ) finish(ctx context.Context) error {
 	if d.published == nil {
 		return nil
 	}
-	if err := d.compare(ctx, d.latest.Add(d.late), d.ledger.waits); err != nil {
+	until := d.latest.Add(d.late)
+	if d.toEnd {
+		until = time.UnixMilli(math.MaxInt64)
+	}
+	if err := d.compare(ctx, until, d.ledger.waits); err != nil {
 		return err
 	}
 	for _, e := range d.ledger.before(time.Time{}) {

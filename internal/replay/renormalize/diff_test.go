@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/dedupe"
@@ -18,6 +22,7 @@ import (
 	"github.com/postrider/postrider/internal/replay/renormalize"
 	"github.com/postrider/postrider/internal/selection"
 	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
 )
 
 func bounced(id string) string {
@@ -159,6 +164,42 @@ func TestWhatIsLateIsFound(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// What was published with the time of then long after, as dead letters are that were
+// redriven, is found by the exact report, and only by it.
+func TestWhatWasRedrivenIsFound(t *testing.T) {
+	r := newRig(t, 1)
+	src := newSource(dedupe.Drop)
+	r.accept(mappedBy(src, func(p *provider.Result) {
+		p.Malformed = &provider.Malformed{Reason: provider.ReasonMissingType}
+	}), "", delivered("a", "one"))
+	raw := r.read(r.topics.Raw)[0]
+	r.now = r.now.Add(2 * time.Hour)
+	r.accept(src, "", delivered("b", "one"))
+	p := ingest.NewPipeline(ingest.PipelineOptions{
+		Publisher: &typedOnly{r}, Topics: r.topics, Key: "message", Outcomes: unwatched{}, Log: zap.NewNop(), Now: time.Now,
+	})
+	v := webhook.AssumeProvenForReplayAndTests(webhook.Request{Method: http.MethodPost, Body: raw.Value, ReceivedAt: raw.Time})
+	if _, err := p.Accept(r.ctx, src, v, header(&raw, "id")); err != nil {
+		t.Fatal(err)
+	}
+	o := r.options(src)
+	if got := r.diff(o, true); got.Equal != 2 || got.New != 0 || got.Rescued != 1 {
+		t.Errorf("exact: %+v", got)
+	}
+	if o.Sample = 1; r.diff(o, false).New != 1 {
+		t.Errorf("a sample does not read so far: %+v", r.diff(o, false))
+	}
+}
+
+// typedOnly publishes without the raw copy.
+type typedOnly struct{ r *rig }
+
+func (p *typedOnly) Deliver(ctx context.Context, recs []broker.Record, _ broker.Durability) ([]bool, error) {
+	return nil, p.r.pub.Publish(ctx, slices.DeleteFunc(recs, func(r broker.Record) bool { return r.Topic == p.r.topics.Raw }))
+}
+
+func (p *typedOnly) MaxRecordBytes(string) int { return 0 }
 
 // With room for little the report is about what could be compared, and says of the
 // rest that it was not.

@@ -157,9 +157,12 @@ func (l *ledger) before(t time.Time) []*expected {
 	return l.take(func(e *expected) bool { return t.IsZero() || e.request.at.Before(t) })
 }
 
+// full reports whether there is little room for the next requests.
+func (l *ledger) full() bool { return l.bytes > l.most/2 }
+
 // excess are the oldest events of those that are too much to hold, for settling.
 func (l *ledger) excess() []*expected {
-	if l.bytes <= l.most/2 {
+	if !l.full() {
 		return nil
 	}
 	over := l.bytes - l.most/4 // so that there is room for many more requests
