@@ -98,6 +98,7 @@ func (c *cli) printGroups(rows []groupRow) error {
 	t := newTable(c, column{title: "GROUP"}, column{title: "STATE"}, column{title: "MEMBERS"}, column{title: "TOPICS"}, column{title: "LAG"})
 	for _, r := range rows {
 		t.columns[0].width = max(t.columns[0].width, len(shown(r.Group)))
+		t.columns[1].width = max(t.columns[1].width, len(r.State))
 	}
 	for _, r := range rows {
 		if err := t.row(plain(shown(r.Group)), c.stateCell(r.State), c.memberCount(r.State, r.Members), number(len(r.Topics)), number(r.Lag)); err != nil {

@@ -75,11 +75,10 @@ func (f *offsetFile) write(w io.Writer, asJSON bool) error {
 	return lines.Error() //nolint:wrapcheck // the caller names the file
 }
 
-// save writes the file where no file is yet: JSON if it is called so, or --output
-// says so.
-func (f *offsetFile) save(path string, asJSON bool) error {
+// save writes the file where no file is yet, as JSON if its name says so.
+func (f *offsetFile) save(path string) error {
 	var b bytes.Buffer
-	if err := f.write(&b, asJSON || filepath.Ext(path) == ".json"); err != nil {
+	if err := f.write(&b, filepath.Ext(path) == ".json"); err != nil {
 		return fmt.Errorf("group: %s: %w", path, err)
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // offsets are no secret

@@ -15,7 +15,7 @@ import (
 func (f *groupFlags) moving(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.execute, "execute", false, "do it (default: only show what would be done)")
 	cmd.Flags().BoolVar(&f.fresh, "new", false, "the group may not exist yet: prepare one")
-	cmd.Flags().StringVar(&f.backup, "backup", "", "write the old offsets to this file, the way back by `postrider group import`")
+	cmd.Flags().StringVar(&f.backup, "backup", "", "write the old offsets to this file (JSON if it is called .json), the way back by `postrider group import`")
 }
 
 // find looks the group up. One that does not exist is right only where --new says
@@ -48,7 +48,7 @@ func (c *cli) move(ctx context.Context, client *broker.Client, m *groupMoving, f
 	if len(m.Partitions) == 0 {
 		return errors.New("group: none of its topics exists any more: nothing to move")
 	}
-	if err := f.save(m, c.json()); err != nil {
+	if err := f.save(m); err != nil {
 		return err
 	}
 	var err error
@@ -61,7 +61,7 @@ func (c *cli) move(ctx context.Context, client *broker.Client, m *groupMoving, f
 }
 
 // save writes the files that were asked for, before anything is moved.
-func (f *groupFlags) save(m *groupMoving, asJSON bool) error {
+func (f *groupFlags) save(m *groupMoving) error {
 	before, after := offsetFile{Group: m.Group, Offsets: []offsetLine{}}, offsetFile{Group: m.Group}
 	for _, p := range m.Partitions {
 		after.Offsets = append(after.Offsets, offsetLine{p.Topic, p.Partition, p.New})
@@ -70,12 +70,12 @@ func (f *groupFlags) save(m *groupMoving, asJSON bool) error {
 		}
 	}
 	if f.backup != "" {
-		if err := before.save(f.backup, asJSON); err != nil {
+		if err := before.save(f.backup); err != nil {
 			return err
 		}
 	}
 	if f.export != "" {
-		return after.save(f.export, asJSON)
+		return after.save(f.export)
 	}
 	return nil
 }
@@ -141,13 +141,13 @@ func (c *cli) concludeMove(m *groupMoving) {
 	name := shown(m.Group)
 	switch {
 	case m.Executed && m.New:
-		fmt.Fprintf(c.out, "%s was prepared: its consumers begin there, with %s to read\n", name, plural64(lag, "record"))
+		fmt.Fprintf(c.out, "%s was prepared: its consumers begin there, with %s to read\n", name, recordCount(lag))
 	case m.Executed:
-		fmt.Fprintf(c.out, "%s was moved: its consumers go on there, with %s to read\n", name, plural64(lag, "record"))
+		fmt.Fprintf(c.out, "%s was moved: its consumers go on there, with %s to read\n", name, recordCount(lag))
 	case m.New:
-		fmt.Fprintf(c.out, "%s does not exist yet and would begin with %s to read. Nothing was changed: --execute prepares it\n", name, plural64(lag, "record"))
+		fmt.Fprintf(c.out, "%s does not exist yet and would begin with %s to read. Nothing was changed: --execute prepares it\n", name, recordCount(lag))
 	default:
-		fmt.Fprintf(c.out, "%s would have %s to read. Nothing was changed: --execute moves it\n", name, plural64(lag, "record"))
+		fmt.Fprintf(c.out, "%s would have %s to read. Nothing was changed: --execute moves it\n", name, recordCount(lag))
 	}
 	if m.State == broker.GroupModern && !m.Executed {
 		c.note("the group speaks the protocol of KIP-848, which does not show whether it has members; if it has, --execute is refused")

@@ -120,7 +120,7 @@ func parseTopicChoice(text string) (topicChoice, error) {
 			return choice, fmt.Errorf("--topic: %q: %q is no partition: write it as email.bounced:0,3-5", text, part)
 		}
 		for p := from; p <= to; p++ {
-			choice.partitions = append(choice.partitions, int(p)) //nolint:gosec // 16 bits
+			choice.partitions = append(choice.partitions, int(p))
 		}
 	}
 	return choice, nil

@@ -67,7 +67,7 @@ What is not in the log becomes its start or end, and that is said.`,
 	fs.StringVar(&f.ago, "by-duration", "", "to the first record of the last 2h, 90m, 7d")
 	fs.Int64Var(&f.shift, "shift-by", 0, "so many records forward, or back if negative")
 	f.moving(cmd)
-	fs.StringVar(&f.export, "export", "", "write the new offsets to this file, for `postrider group import`")
+	fs.StringVar(&f.export, "export", "", "write the new offsets to this file (JSON if it is called .json), for `postrider group import`")
 	exclusive(cmd, destinations()...)
 	exclusive(cmd, "topic", "all-topics")
 	c.complete(cmd, "topic", c.topicNames)

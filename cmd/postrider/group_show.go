@@ -112,7 +112,7 @@ func placeNote(o *broker.GroupOffset) string {
 	case o.Gone:
 		return "the partition does not exist any more"
 	case o.Offset < o.Log.First:
-		return plural64(o.Log.First-o.Offset, "record") + " expired before being read"
+		return recordCount(o.Log.First-o.Offset) + " expired before being read"
 	case o.Offset > o.Log.Next:
 		return "past the end of the partition"
 	}
@@ -141,7 +141,7 @@ func (c *cli) printGroup(d *groupDetail, times bool) error {
 	if d.State == broker.GroupModern {
 		fmt.Fprint(c.out, ": its members speak the protocol of KIP-848, and are not shown")
 	}
-	fmt.Fprintf(c.out, ", %s behind\n", plural64(d.Lag, "record"))
+	fmt.Fprintf(c.out, ", %s behind\n", recordCount(d.Lag))
 	if err := c.printMembers(d.Members); err != nil {
 		return err
 	}
@@ -159,6 +159,7 @@ func (c *cli) printMembers(members []groupMember) error {
 	t := newTable(c, column{title: "MEMBER"}, column{title: "HOST"}, column{title: "READS"})
 	for _, m := range members {
 		t.columns[0].width = max(t.columns[0].width, len(shown(m.Client)))
+		t.columns[1].width = max(t.columns[1].width, len(m.Host))
 	}
 	for _, m := range members {
 		if err := t.row(plain(shown(m.Client)), plain(m.Host), plain(assignment(m.Assigned))); err != nil {
@@ -211,10 +212,10 @@ func timeOrNothing(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// plural64 is plural for what counts offsets.
-func plural64(n int64, noun string) string {
+// recordCount is a number of records in words.
+func recordCount(n int64) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 record"
 	}
-	return strconv.FormatInt(n, 10) + " " + noun + "s"
+	return strconv.FormatInt(n, 10) + " records"
 }

@@ -54,6 +54,8 @@ func runTests(m *testing.M) int {
 //	secrets FILE...       check that no generated secret is in the files
 //	private FILE          check that only its owner may read the file
 //	hold ADDRESS          take a port
+//	member GROUP TOPIC    a consumer joins the group, reads one record and stays
+//	leave                 all consumers leave, and their groups become empty
 //	hangup PATTERN [NAME] SIGHUP, and wait until NAME.err says something more
 //	                      that matches
 //
@@ -76,6 +78,8 @@ func TestScripts(t *testing.T) {
 			"private": cmdPrivate,
 			"hold":    cmdHold,
 			"hangup":  cmdHangup,
+			"member":  cmdMember,
+			"leave":   cmdLeave,
 		},
 	})
 }
@@ -100,6 +104,7 @@ func setupScript(e *testscript.Env) error {
 	e.Setenv("POSTRIDER_ADMIN_LISTEN", addresses[1])
 	e.Setenv("POSTRIDER_KAFKA_EMBEDDED_LISTEN", addresses[2])
 	e.Values[processesKey{}] = processes{}
+	e.Values[memberKey{}] = &[]*member{}
 	return os.WriteFile(filepath.Join(e.WorkDir, "event.v1.schema.json"), schemas.Event(), 0o600)
 }
 
