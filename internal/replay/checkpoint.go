@@ -50,13 +50,14 @@ func (j *job) flush(ctx context.Context) (*checkpoint, int, error) {
 	}
 	c, covered := j.covered()
 	state, err := j.sink.Flush(ctx)
-	if err != nil {
-		return nil, 0, fmt.Errorf("replay: the target: %w", err)
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.unsafe = err != nil; j.unsafe {
+		return nil, 0, fmt.Errorf("replay: the target: %w", err)
+	}
 	j.run.Sink = state
 	c.Sink = state
+	j.safe = c
 	return c, covered, nil
 }
 
@@ -117,6 +118,11 @@ func (j *job) end(err error) Run {
 		j.run.State, j.run.Error = Interrupted, "stopped"
 	default:
 		j.run.State, j.run.Error = Failed, err.Error()
+	}
+	if j.unsafe && j.safe != nil {
+		// What the target took since it was last made durable is not there.
+		j.run.apply(j.safe)
+		j.run.Updated = now
 	}
 	j.run.Progress.State = j.run.State
 	j.mu.Unlock()

@@ -219,9 +219,19 @@ func (e *Engine) begin(ctx context.Context, plan *Plan) (*job, error) {
 	now := e.opt.Now().UTC()
 	run := Run{
 		ID: e.opt.NewID(), State: Running, Plan: *plan, Started: now, Updated: now, Host: e.opt.Host, PID: e.opt.PID,
-		Progress: emptyProgress(plan, now), Gaps: plan.Gaps,
+		Progress: emptyProgress(plan, now), Gaps: plan.outside(),
 	}
 	return e.job(ctx, run)
+}
+
+// outside are the plan's gaps that lie in none of its ranges: the run meets the others
+// itself.
+func (p *Plan) outside() []Gap {
+	return slices.DeleteFunc(slices.Clone(p.Gaps), func(g Gap) bool {
+		return slices.ContainsFunc(p.Ranges, func(r Range) bool {
+			return g.Topic == r.Topic && g.Partition == r.Partition && g.From < r.To && g.To > r.From
+		})
+	})
 }
 
 // take makes the job of a run that an earlier process began.

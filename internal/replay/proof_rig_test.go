@@ -28,7 +28,9 @@ const bound = 2 * time.Minute
 
 // onBrokers runs a proof on the embedded broker and, when POSTRIDER_TEST_BROKERS names
 // some (host:port, comma-separated), on real ones, all at the same time.
-func onBrokers(t *testing.T, proof func(r *rig)) {
+//
+// prepare is called with the embedded broker's address before it has any topic.
+func onBrokers(t *testing.T, proof func(r *rig), prepare ...func(t *testing.T, addr string)) {
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()
@@ -43,6 +45,9 @@ func onBrokers(t *testing.T, proof func(r *rig)) {
 				t.Error(err)
 			}
 		})
+		for _, do := range prepare {
+			do(t, b.Addr())
+		}
 		proof(newRig(t, []string{b.Addr()}))
 	})
 	if brokers := os.Getenv("POSTRIDER_TEST_BROKERS"); brokers != "" {

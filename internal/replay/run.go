@@ -40,6 +40,8 @@ type job struct {
 	run      Run
 	since    int // records delivered since the last checkpoint was begun
 	moved    bool
+	safe     *checkpoint // the last that the sink made durable
+	unsafe   bool        // the sink could not: what came after safe is lost
 	meter    meter
 	stopping struct {
 		err error

@@ -41,6 +41,9 @@ type chooser struct {
 // newChooser makes the chooser of a request.
 func newChooser(req *Request, keyKind string) (*chooser, error) {
 	sel := req.Select
+	if req.FromFile != "" && noCondition(&sel) {
+		sel.All = true
+	}
 	if req.Exact {
 		sel.Replayed = true
 	}
