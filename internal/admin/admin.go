@@ -1,7 +1,8 @@
 // Package admin is the listener for the people and machines that look after the
-// receiver: /livez, /readyz and /metrics. It carries no payload data and stays
-// apart from the public listener, so that nothing a provider does can reach it
-// and no load on one disturbs the other.
+// receiver: /livez, /readyz and /metrics, which carry no payload data and are open,
+// and the API of replays below /api/, for who has a token. It stays apart from the
+// public listener, so that nothing a provider does can reach it and no load on one
+// disturbs the other.
 package admin
 
 import (
@@ -98,14 +99,16 @@ type Health interface {
 // Server is the admin listener.
 type Server struct{ http *http.Server }
 
-// New builds the server; it does not listen.
-func New(h Health, g prometheus.Gatherer, log *zap.Logger) *Server {
+// New builds the server; it does not listen. Close api before Shutdown, or its
+// streams are cut off.
+func New(h Health, g prometheus.Gatherer, api *API, log *zap.Logger) *Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { readyz(w, h.Status()) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: zap.NewStdLog(log)}))
+	mux.Handle("/api/", api)
 	return &Server{http: &http.Server{
 		Handler:           secured(guarded(mux)),
 		ReadHeaderTimeout: 5 * time.Second,

@@ -22,17 +22,32 @@ type fine struct{}
 
 func (fine) Status() admin.Status { return admin.Status{Status: admin.Ready} }
 
-// serve starts an admin listener on an address.
+// serve starts an admin listener on an address, its API off.
 func serve(t *testing.T, address string) net.Addr {
+	t.Helper()
+	api, err := admin.NewAPI(admin.APIOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveAPI(t, address, api)
+}
+
+// bound is the server's bound on reading and on writing in these tests.
+const bound = 500 * time.Millisecond
+
+// serveAPI starts an admin listener with an API.
+func serveAPI(t *testing.T, address string, api *admin.API) net.Addr {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Skipf("cannot listen on %s here: %v", address, err)
 	}
-	s := admin.New(fine{}, prometheus.NewRegistry(), zap.NewNop())
+	s := admin.New(fine{}, prometheus.NewRegistry(), api, zap.NewNop())
+	s.Hasten(bound)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {
+		api.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
@@ -136,6 +151,7 @@ func TestAdminTakesNothingButQuestions(t *testing.T) {
 	addr := serve(t, "127.0.0.1:0")
 	for line, want := range map[string]int{
 		"POST /readyz": 405, "PUT /livez": 405, "DELETE /metrics": 405, "OPTIONS /metrics": 405, "TRACE /livez": 405,
+		"GET /api/v1/replays": 403, "POST /api/v1/replays": 403, "GET /api": 307, "GET /api/": 403,
 		"GET /": 404, "GET /debug/pprof/": 404, "GET /debug/vars": 404, "GET /config": 404, "GET /v1/webhooks/jet": 404,
 	} {
 		got, _, _ := ask(t, addr, line+" HTTP/1.1\r\nHost: 127.0.0.1\r\nX-HTTP-Method-Override: GET\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")

@@ -61,6 +61,7 @@ type App struct {
 	idsLeft    [][]byte        // of events, which an earlier process left in the spool; until the window has them
 	ingest     *ingest.Server
 	admin      *admin.Server
+	api        *api // of the admin listener
 
 	webhooks, adminSocket net.Listener
 
@@ -86,7 +87,9 @@ func New(cfg *config.Config, o Options) (*App, error) {
 			return nil, err
 		}
 	}
-	return a, nil
+	var err error
+	a.api, err = newAPI(cfg, o)
+	return a, err
 }
 
 // Start brings everything up: the ports are looked at first, because a taken one is
@@ -118,6 +121,9 @@ func (a *App) start(ctx context.Context) error {
 	if err := a.build(); err != nil {
 		return err
 	}
+	if err := a.openAPI(ctx); err != nil {
+		return err
+	}
 	a.background.Go(func() { a.outages.watch(ctx) })
 	a.background.Go(func() { a.opt.Collector.follow(ctx, a.window.IDs) })
 	a.serve("server.listen", func() error { return a.ingest.Serve(a.webhooks) })
@@ -143,7 +149,7 @@ func (a *App) listen(ctx context.Context) error {
 		return err
 	}
 	a.info = Info{Version: a.opt.Version, Admin: a.adminSocket.Addr().String()}
-	a.admin = admin.New(a.health, a.metrics.Gatherer(), a.log)
+	a.admin = admin.New(a.health, a.metrics.Gatherer(), a.api.API, a.log)
 	a.serve("admin.listen", func() error { return a.admin.Serve(a.adminSocket) })
 	return nil
 }

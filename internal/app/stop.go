@@ -11,17 +11,19 @@ import (
 )
 
 // stop takes everything down in the order in which data flows, so that nothing
-// acknowledged or accepted is lost: not ready → drain delay → no new requests,
-// those in progress finish → the last ids of accepted events are written → the
-// publisher drains, the spool's records too → the
-// spool closes and what is left in it is named → the broker closes → the admin
-// listener last, so that the state can be seen to the end.
+// acknowledged or accepted is lost: not ready, replays are interrupted → drain delay
+// → no new requests, those in progress finish → replays have written down how far
+// they are → the last ids of accepted events are written → the publisher drains, the
+// spool's records too → the spool closes and what is left in it is named → the
+// broker closes → the admin listener last, so that the state can be seen to the end.
 func (a *App) stop() error {
 	a.health.drain()
+	a.api.interrupt()
 	var errs []error
 	if a.ingest != nil {
 		a.stopIngest()
 	}
+	errs = append(errs, a.api.stop())
 	if a.quarantine != nil {
 		errs = append(errs, a.closeQuarantine())
 	}

@@ -129,7 +129,7 @@ var table = []row{
 	// The process.
 	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
 	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},
-	{folder: "internal/admin", own: []string{"internal/replay", "internal/selection"}, others: []string{prometheus, zap}},
+	{folder: "internal/admin", own: []string{"internal/replay", "internal/selection", "pkg/webhook"}, others: []string{prometheus, zap}},
 	{
 		folder: "internal/ingest",
 		own: []string{
@@ -162,7 +162,7 @@ var table = []row{
 	{folder: "docs", tests: true},
 	{folder: "internal/archtest", tests: true},
 	{folder: "internal/mutants", tests: true},
-	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, "golang.org/x/sync/errgroup", zap}},
+	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, uuid, "golang.org/x/sync/errgroup", zap}},
 	{folder: "internal/chaos", tests: true, own: []string{"internal/broker", "pkg/webhook"}, others: []string{kafkaGo, "golang.org/x/sync/errgroup"}},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},
 	{folder: "pkg/event/internal/eventtest", tests: true, own: []string{"pkg/event"}, others: []string{rapid}},
