@@ -16,6 +16,9 @@ func (j *job) keepCheckpoints(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
+			if !j.due() {
+				continue
+			}
 		case <-j.window.full:
 		case <-ctx.Done():
 			return nil
@@ -24,6 +27,13 @@ func (j *job) keepCheckpoints(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// due reports whether there is something to write down, or nothing was for a while.
+func (j *job) due() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.moved || j.engine.opt.Now().Sub(j.written) >= heartbeatEvery
 }
 
 // checkpoint writes down how far the run is, once the sink has made it durable, and
@@ -66,7 +76,7 @@ func (j *job) covered() (*checkpoint, int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	n := j.since
-	j.since = 0
+	j.since, j.moved, j.written = 0, false, j.engine.opt.Now()
 	return &checkpoint{
 		Progress: j.measured(), Resumed: j.run.Resumed,
 		Gaps: slices.Clone(j.run.Gaps), GapsLeft: j.run.GapsLeft, Failures: slices.Clone(j.run.Failures),
@@ -108,10 +118,10 @@ func (j *job) end(err error) Run {
 	by := j.stopping.by
 	j.run.Ended, j.run.Updated = now, now
 	switch {
-	case stopped != nil && errors.Is(err, stopped):
-		j.run.State, j.run.CancelledBy = Cancelled, by
 	case err == nil:
 		j.run.State = Completed
+	case errors.Is(stopped, errCancelled):
+		j.run.State, j.run.CancelledBy = Cancelled, by
 	case errors.Is(err, ErrReaderGone):
 		j.run.State, j.run.CancelledBy = Cancelled, "who read the output"
 	case errors.Is(err, context.Canceled):

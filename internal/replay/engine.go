@@ -266,7 +266,7 @@ func (e *Engine) job(ctx context.Context, run Run) (*job, error) {
 		return nil, err
 	}
 	if err := e.journal.write(ctx, &run); err != nil {
-		return nil, fmt.Errorf("replay: the run cannot be written down: %w", err)
+		return nil, errors.Join(fmt.Errorf("replay: the run cannot be written down: %w", err), j.sink.Close(ctx))
 	}
 	return j, nil
 }

@@ -161,16 +161,19 @@ func (j *journal) read(ctx context.Context, fn func(*broker.Message)) error {
 	return nil
 }
 
+// clocksApart is how far the brokers' clocks may be from ours.
+const clocksApart = 10 * time.Minute
+
 // follow tells a run when the journal says that it was cancelled, or that another
 // process goes on with it: the one that wrote last. It returns when ctx ends.
 func (j *journal) follow(ctx context.Context, r *Run, stop func(err error, by string)) {
-	id, host, pid, started := r.ID, r.Host, r.PID, r.Started
-	ours := false
-	_ = j.client.Follow(ctx, []string{j.topic}, broker.Start{Time: r.Updated.Add(-time.Second)}, func(m broker.Message) error { // ends with ctx alone
+	id, host, pid := r.ID, r.Host, r.PID
+	ours := false                                                                                                               // what was written before we were is not meant for us
+	_ = j.client.Follow(ctx, []string{j.topic}, broker.Start{Time: r.Updated.Add(-clocksApart)}, func(m broker.Message) error { // ends with ctx alone
 		switch string(m.Key) {
 		case id + cancelKey:
 			var w wish
-			if m.Value != nil && json.Unmarshal(m.Value, &w) == nil && w.At.After(started) {
+			if ours && m.Value != nil && json.Unmarshal(m.Value, &w) == nil {
 				stop(errCancelled, w.By)
 			}
 		case id:

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func (k *Marker) Copy(m *broker.Message, topic string) broker.Record {
 	}
 	if timestamp == nil {
 		text = m.Time.UTC().AppendFormat(text, timeLayout)
-		timestamp = text[:len(text):len(text)]
+		timestamp = slices.Clip(text)
 	}
 	return broker.Record{
 		Topic: topic, Key: m.Key, Value: m.Value, Time: k.now(),
@@ -104,7 +105,7 @@ func (k *Marker) append(to []broker.Header, m *broker.Message, timestamp []byte,
 	text = append(append(text, m.Topic...), '/')
 	text = append(strconv.AppendInt(text, int64(m.Partition), 10), '/')
 	text = strconv.AppendInt(text, m.Offset, 10)
-	of := text[:len(text):len(text)]
+	of := slices.Clip(text)
 	count := strconv.AppendInt(text[len(text):], int64(hops), 10)
 	to = append(to,
 		broker.Header{Key: HeaderID, Value: k.id}, broker.Header{Key: HeaderOf, Value: of},

@@ -17,6 +17,7 @@ const (
 	readAhead       = 32 << 20               // bytes fetched and not worked on, all partitions together
 	batchBytes      = 2 << 20                // delivered at once, by a lane
 	checkpointEvery = time.Second            // at least, while anything moves
+	heartbeatEvery  = 5 * time.Second        // at least; see silence
 	checkpointTime  = time.Minute            // for one: as long as an election takes, and more
 	watchEvery      = 200 * time.Millisecond // progress
 	finishTime      = 15 * time.Second       // for what is on its way when a run is stopped
@@ -38,8 +39,9 @@ type job struct {
 
 	mu       sync.Mutex
 	run      Run
-	since    int // records delivered since the last checkpoint was begun
-	moved    bool
+	since    int         // records delivered since the last checkpoint was begun
+	moved    bool        // something was passed since then
+	written  time.Time   // the last checkpoint
 	safe     *checkpoint // the last that the sink made durable
 	unsafe   bool        // the sink could not: what came after safe is lost
 	meter    meter
@@ -94,15 +96,16 @@ func (p *Plan) paceFrom() time.Time {
 }
 
 // work delivers everything, keeping checkpoints, and closes the sink.
-func (j *job) work(ctx context.Context, watch func(Progress)) error {
-	ctx, stop := context.WithCancelCause(ctx)
+func (j *job) work(parent context.Context, watch func(Progress)) error {
+	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
 	var background sync.WaitGroup
 	defer background.Wait()
 	aside, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	run := j.snapshot()
 	background.Go(func() {
-		j.engine.journal.follow(aside, &j.run, func(err error, by string) {
+		j.engine.journal.follow(aside, &run, func(err error, by string) {
 			j.mu.Lock()
 			j.stopping.err, j.stopping.by = err, by
 			j.mu.Unlock()
@@ -113,6 +116,9 @@ func (j *job) work(ctx context.Context, watch func(Progress)) error {
 		background.Go(func() { every(aside, watchEvery, func() { watch(j.progress()) }) })
 	}
 	err := j.deliverAll(ctx, stop)
+	if err != nil && parent.Err() != nil {
+		err = errors.Join(context.Canceled, err)
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	if j.stopped() != errTakenOver { //nolint:errorlint // it is that very one
