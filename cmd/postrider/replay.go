@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -216,8 +217,11 @@ func (c *cli) withReplays(ctx context.Context, cfg *config.Config, fn func(*repl
 	return errors.Join(err, r.Close(context.WithoutCancel(ctx)))
 }
 
-// replayError gives an error about the request its exit code.
+// replayError gives an error about the request its exit code, and the command's name.
 func replayError(err error) error {
+	if err != nil && !strings.HasPrefix(err.Error(), "replay:") {
+		err = fmt.Errorf("replay: %w", err)
+	}
 	_, badRequest := errors.AsType[*replay.RequestError](err)
 	_, badSelection := errors.AsType[*selection.InvalidError](err)
 	_, noTopic := errors.AsType[*selection.UnmatchedError](err)

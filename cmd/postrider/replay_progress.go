@@ -25,7 +25,6 @@ type replayProgress struct {
 	lines int // on the screen
 	quiet bool
 	every time.Duration
-	last  replay.Progress
 	told  time.Time
 }
 
@@ -50,16 +49,26 @@ func newReplayBar() *progressbar.ProgressBar {
 
 // show shows a progress.
 func (p *replayProgress) show(now replay.Progress) {
-	p.last = now
 	if p.bar != nil {
 		p.draw(&now)
 		return
 	}
-	if p.quiet || now.Time.Sub(p.told) < p.every && now.State == replay.Running {
+	if p.told.IsZero() {
+		p.told = now.Time // what is over in no time needs no lines
+	}
+	last := now.State != replay.Running && p.cli.json()
+	if p.quiet || !last && now.Time.Sub(p.told) < p.every {
 		return
 	}
 	p.told = now.Time
-	_ = json.NewEncoder(p.cli.errOut).Encode(map[string]any{"progress": now}) // a line that is lost is no harm
+	if err := json.NewEncoder(p.cli.errOut).Encode(progressLine{now}); err != nil {
+		p.quiet = true // nobody reads it any more, which is no harm
+	}
+}
+
+// progressLine is a line of progress.
+type progressLine struct {
+	Progress replay.Progress `json:"progress"`
 }
 
 // draw draws the bar and the partitions over those of before.

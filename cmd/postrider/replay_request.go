@@ -34,8 +34,7 @@ func (w *replayWish) problem(format string, args ...any) {
 // request makes the request that the flags say.
 func (f *replayFlags) request(c *cli, cfg *config.Config) (replay.Request, error) {
 	w := &replayWish{flags: f, req: replay.Request{
-		FromFile: f.fromFile,
-		By: cmp.Or(f.by, c.whoami()), Reason: f.reason,
+		FromFile: f.fromFile, By: cmp.Or(f.by, c.whoami()), Reason: f.reason,
 		AllowSameTopic: f.sameTopic, MaxHops: f.maxHops, GoOn: f.goOn,
 	}}
 	w.times(c)
@@ -194,6 +193,24 @@ func (w *replayWish) origins(c *cli, cfg *config.Config) {
 // target reads where to.
 func (w *replayWish) target(cfg *config.Config) {
 	f, to := w.flags, &w.req.To
+	w.given()
+	w.allow()
+	if f.url == "" && len(f.secretFiles)+len(f.allow) > 0 {
+		w.problem("--secret-file and --allow are about --url; a configured target has its own")
+	}
+	switch implied := to.Kind; {
+	case f.target == "" && implied == "":
+		w.problem("say where to: --to-topic NAME, --url URL, --file FILE, or --target with one of %s", strings.Join(targetWords(cfg), ", "))
+	case implied == "":
+		w.named(cfg)
+	case f.target != "" && f.target != implied:
+		w.problem("--target %s and --%s are two targets", f.target, map[string]string{replay.ToTopic: "to-topic", replay.ToHTTP: "url", replay.ToFile: "file"}[implied])
+	}
+}
+
+// given reads the flags that are a target by themselves.
+func (w *replayWish) given() {
+	f, to := w.flags, &w.req.To
 	switch {
 	case f.toTopic != "":
 		*to = replay.Target{Kind: replay.ToTopic, Topic: f.toTopic}
@@ -201,18 +218,6 @@ func (w *replayWish) target(cfg *config.Config) {
 		*to = replay.Target{Kind: replay.ToHTTP, URL: f.url, SecretFiles: f.secretFiles}
 	case f.file != "":
 		*to = replay.Target{Kind: replay.ToFile, File: f.file}
-	}
-	w.allow()
-	if f.url == "" && len(f.secretFiles)+len(f.allow) > 0 {
-		w.problem("--secret-file and --allow are about --url; a configured target has its own")
-	}
-	switch {
-	case f.target == "" && to.Kind == "":
-		w.problem("say where to: --to-topic NAME, --url URL, --file FILE, or --target with one of %s", strings.Join(targetWords(cfg), ", "))
-	case f.target != "" && to.Kind != "" && f.target != to.Kind:
-		w.problem("--target %s and --%s are two targets", f.target, map[string]string{replay.ToTopic: "to-topic", replay.ToHTTP: "url", replay.ToFile: "file"}[to.Kind])
-	case f.target != "" && to.Kind == "":
-		w.named(cfg)
 	}
 }
 
