@@ -150,18 +150,42 @@ func TestWhatIsLateIsFound(t *testing.T) {
 	}
 	raw, typed := r.read(r.topics.Raw), r.read(r.topics.Typed[bounces])
 	r.makeTopics("late."+r.topics.Raw, 1)
-	publish := func(topic string, list ...broker.Message) {
-		for _, m := range list {
-			if err := r.pub.Publish(r.ctx, []broker.Record{{Topic: topic, Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time}}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	publish(r.topics.Raw, raw[0], raw[2], raw[1])
-	publish(r.topics.Typed[bounces], typed[1], typed[2], typed[0])
+	r.put(r.topics.Raw, raw[0], raw[2], raw[1])
+	r.put(r.topics.Typed[bounces], typed[1], typed[2], typed[0])
 	got := r.diff(r.options(mappedBy(src, hardened)), true)
 	if got.Changed != 3 || got.New+got.Gone+got.NotCompared != 0 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// A request that stands far behind later ones, beyond what is looked at together,
+// finds its events, which were passed before it came.
+func TestLateRequestFindsItsEvents(t *testing.T) {
+	r := newRig(t, 1)
+	src := newSource(dedupe.Drop)
+	for i := range 10 {
+		r.accept(src, "", delivered(fmt.Sprintf("d%d", i), strings.Repeat("x", 18<<10)))
+	}
+	raw := r.read(r.topics.Raw)
+	plan := r.plan()
+	plan.Ranges[0].From = 10
+	r.put(r.topics.Raw, append(slices.Delete(slices.Clone(raw), 1, 2), raw[1])...)
+	plan.Ranges[0].To = 20
+	o := r.options(src)
+	o.Held = 200 << 10
+	got, err := renormalize.Diff(r.ctx, o, plan, true)
+	if want := (&replay.Diff{Exact: true, Requests: 10, Events: 10, Equal: 10}); err != nil || !cmp.Equal(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// put publishes records as they are, one after the other.
+func (r *rig) put(topic string, list ...broker.Message) {
+	r.Helper()
+	for _, m := range list {
+		if err := r.pub.Publish(r.ctx, []broker.Record{{Topic: topic, Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time}}); err != nil {
+			r.Fatal(err)
+		}
 	}
 }
 
@@ -173,7 +197,7 @@ func TestWhatWasRedrivenIsFound(t *testing.T) {
 	r.accept(mappedBy(src, func(p *provider.Result) {
 		p.Malformed = &provider.Malformed{Reason: provider.ReasonMissingType}
 	}), "", delivered("a", "one"))
-	raw := r.read(r.topics.Raw)[0]
+	raw, plan := r.read(r.topics.Raw)[0], r.plan()
 	r.now = r.now.Add(2 * time.Hour)
 	r.accept(src, "", delivered("b", "one"))
 	p := ingest.NewPipeline(ingest.PipelineOptions{
@@ -183,12 +207,14 @@ func TestWhatWasRedrivenIsFound(t *testing.T) {
 	if _, err := p.Accept(r.ctx, src, v, header(&raw, "id")); err != nil {
 		t.Fatal(err)
 	}
-	o := r.options(src)
-	if got := r.diff(o, true); got.Equal != 2 || got.New != 0 || got.Rescued != 1 {
-		t.Errorf("exact: %+v", got)
-	}
-	if o.Sample = 1; r.diff(o, false).New != 1 {
-		t.Errorf("a sample does not read so far: %+v", r.diff(o, false))
+	for exact, want := range map[bool]replay.Diff{
+		true:  {Exact: true, Requests: 1, Events: 1, Rescued: 1, Equal: 1},
+		false: {Exact: true, Requests: 1, Events: 1, Rescued: 1, New: 1, Types: []replay.TypeDiff{{Type: "delivered", New: 1}}},
+	} {
+		got, err := renormalize.Diff(r.ctx, r.options(src), plan, exact)
+		if diff := cmp.Diff(&want, got); diff != "" || err != nil {
+			t.Errorf("exact %v: %v (-want +got):\n%s", exact, err, diff)
+		}
 	}
 }
 
