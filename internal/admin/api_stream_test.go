@@ -14,10 +14,14 @@ import (
 )
 
 // open opens a stream of progress.
-func (r *rig) open(ctx context.Context) (*bufio.Reader, io.Closer) { //nolint:contextcheck // request has the test's, which is replaced
+func (r *rig) open(ctx context.Context) (*bufio.Reader, io.Closer) {
 	r.t.Helper()
-	req := r.request(readToken, http.MethodGet, "/api/v1/replays/"+runID+"/progress", "")
-	res, err := r.client.Do(req.WithContext(ctx))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/api/v1/replays/"+runID+"/progress", http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+readToken)
+	res, err := r.client.Do(req)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/postrider/postrider/internal/broker"
@@ -122,6 +123,9 @@ func (s *httpSink) message(m *broker.Message) delivery.Message {
 			d.ID = string(h.Value)
 		}
 	}
+	// Full stops separate what is signed; places have them in their topic's name,
+	// and no colons.
+	d.ID = strings.ReplaceAll(d.ID, ".", ":")
 	copied := s.marker.Copy(m, m.Topic)
 	for _, h := range copied.Headers {
 		if h.Key != "content-type" && headerText(h.Key) && headerText(string(h.Value)) {
