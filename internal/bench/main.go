@@ -10,6 +10,9 @@
 // runs do not compare, because the machine is never the same twice: the ratios
 // to the yardstick, and two binaries in one run (-compare), do.
 //
+// With -copy it measures something else: a replay from topic to topic beside raw
+// copying of the same records by kafka-go.
+//
 // It ends with code 1 when a request was not answered 200, or when a receiver
 // did not count as many events published as requests answered.
 package main
@@ -51,9 +54,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		fmt.Fprintln(errOut, err)
 		return 2
 	}
-	if o.role == echoRole {
+	switch {
+	case o.role == echoRole:
 		err = serveEcho(ctx, o.readyFile, in)
-	} else {
+	case o.copying:
+		err = copyBenchmark(ctx, o, args, out, errOut)
+	default:
 		err = benchmark(ctx, o, args, out, errOut)
 	}
 	if err != nil {

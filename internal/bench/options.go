@@ -27,6 +27,10 @@ type options struct {
 	dir        string
 	output     string
 
+	copying bool   // measures replays, not the receiver
+	records int    // that are copied
+	profile string // of what copying costs; "": none
+
 	role, readyFile string // of a child process
 }
 
@@ -73,6 +77,10 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.IntVar(&o.pool, "pool", 100_000, "requests signed beforehand; a measurement ends early when they are used up")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "`folder` for the temporary data; its disk decides what synchronous writes cost")
 	f.StringVar(&o.output, "output", outputText, "form of the result: text, markdown or json")
+	f.BoolVar(&o.copying, "copy", false, "measure a replay from topic to topic beside raw copying by kafka-go, on the embedded broker or on -brokers; "+
+		"-rounds, -partitions, -records, -profile, -dir and -output hold for it")
+	f.IntVar(&o.records, "records", 200_000, "with -copy: how many records are copied")
+	f.StringVar(&o.profile, "profile", "", "with -copy: `path` for profiles of the processor's time, .raw and .replay are appended")
 	f.StringVar(&o.role, "role", "", "for child processes")
 	f.StringVar(&o.readyFile, "ready", "", "for child processes")
 	if err := f.Parse(args); err != nil {
@@ -100,8 +108,8 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("bench: unexpected argument %q", rest[0])
 	case slices.Contains(o.targets, targetKafka) && len(o.brokers) == 0:
 		return errors.New("bench: -targets: kafka needs -brokers")
-	case o.partitions < 1 || o.rounds < 1 || o.pool < 1 || o.duration <= 0 || o.warmup < 0:
-		return errors.New("bench: -partitions, -rounds, -pool and -duration must be positive, -warmup not negative")
+	case o.partitions < 1 || o.rounds < 1 || o.pool < 1 || o.records < 1 || o.duration <= 0 || o.warmup < 0:
+		return errors.New("bench: -partitions, -rounds, -pool, -records and -duration must be positive, -warmup not negative")
 	case !slices.Contains([]string{outputText, outputMarkdown, outputJSON}, o.output):
 		return fmt.Errorf("bench: -output: %q is none of text, markdown, json", o.output)
 	}

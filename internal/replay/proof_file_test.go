@@ -5,11 +5,13 @@ package replay_test
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/replay"
@@ -26,8 +28,10 @@ func anyRecords(topic string) []broker.Record {
 			recs = append(recs, broker.Record{
 				Topic: topic, Key: key, Value: value, Time: start.Add(time.Duration(i*j) * time.Millisecond),
 				Headers: []broker.Header{
-					{Key: "same", Value: kinds[(i+j)%len(kinds)]}, {Key: "same", Value: kinds[j]},
-					{Key: "", Value: []byte("of no name")}, {Key: "n", Value: fmt.Append(nil, i, j)},
+					{Key: "same", Value: kinds[(i+j)%len(kinds)]},
+					{Key: "same", Value: kinds[j]},
+					{Key: "", Value: []byte("of no name")},
+					{Key: "n", Value: fmt.Append(nil, i, j)},
 				}[:(i+j)%5],
 			})
 		}
@@ -76,4 +80,37 @@ func sameHeaders(a, b []broker.Header) bool {
 		}
 	}
 	return true
+}
+
+// TestFullDiskLeavesNoGap: a run whose file cannot grow any more fails with a file that
+// is whole, and when it is resumed with room enough, the file has every record once.
+func TestFullDiskLeavesNoGap(t *testing.T) {
+	onBrokers(t, func(r *rig) {
+		source := r.topic("source", 3, nil)
+		r.publish(numbered(source, 5000))
+		path := filepath.Join(r.TempDir(), "full.jsonl")
+		plan := r.plan(replay.Request{
+			Select: wanted(source), To: replay.Target{Kind: replay.ToFile, File: path}, Pace: replay.Pace{MaxInFlight: 100},
+		})
+		id := uuid.Must(uuid.NewV7()).String()
+		if said, err := r.process(child{ID: id, Plan: plan, Room: 300_000}).Output(); err != nil {
+			r.Fatalf("%v:\n%s", err, said)
+		}
+		partly := archived(r, path)
+		run, err := r.engine.Run(r.ctx, id)
+		if n := int64(len(partly)); err != nil || run.State != replay.Failed || run.Progress.Delivered != n || n == 0 || n == plan.Matching {
+			r.Errorf("the run is %s and knows of %d records, %v; the file has %d of %d", run.State, run.Progress.Delivered, err, n, plan.Matching)
+		}
+		if run, err = r.engine.Resume(r.ctx, id, nil); err != nil || run.State != replay.Completed {
+			r.Fatalf("Resume: state %s, %v", run.State, err)
+		}
+		var got []string
+		for _, rec := range archived(r, path) {
+			got = append(got, replay.Place(rec.Topic, rec.Partition, rec.Offset))
+		}
+		slices.Sort(got)
+		if want := places(filter(r.held(source, nil), isWanted)); !cmp.Equal(got, want) {
+			r.Errorf("the file has %d records, want %d, each once", len(got), len(want))
+		}
+	})
 }

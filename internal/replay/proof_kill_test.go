@@ -6,12 +6,16 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +44,10 @@ type child struct {
 	Prefix  string
 	ID      string
 	Plan    *replay.Plan // nil: resume
+	// Room is how many bytes its files may have; 0: any. Reaching it must fail the run.
+	Room uint64
+	// Heap says that it tells the most memory that it held, in a line of its own.
+	Heap bool
 }
 
 // TestChildProcess is no test: it is what is killed.
@@ -52,20 +60,48 @@ func TestChildProcess(t *testing.T) {
 	if err := json.Unmarshal([]byte(told), &c); err != nil {
 		t.Fatal(err)
 	}
+	c.limit(t)
 	e := newEngine(t, c.Brokers, c.Prefix, c.ID)
 	if _, err := os.Stdout.WriteString("begins\n"); err != nil {
 		t.Fatal(err)
 	}
 	var run replay.Run
 	var err error
+	heap := &heap{}
 	if c.Plan != nil {
-		run, err = e.Execute(t.Context(), c.Plan, nil)
+		run, err = e.Execute(t.Context(), c.Plan, heap.look)
 	} else {
-		run, err = e.Resume(t.Context(), c.ID, nil)
+		run, err = e.Resume(t.Context(), c.ID, heap.look)
 	}
-	if err != nil || run.State != replay.Completed {
+	if c.Heap {
+		fmt.Printf("heap %d\n", heap.most) //nolint:forbidigo // this is what its parent reads
+	}
+	switch {
+	case c.Room > 0 && run.State == replay.Failed && errors.Is(err, syscall.EFBIG):
+	case c.Room > 0 || err != nil || run.State != replay.Completed:
 		t.Fatalf("state %s, %v", run.State, err)
 	}
+}
+
+// limit lets the process write no file larger than Room.
+func (c *child) limit(t *testing.T) {
+	t.Helper()
+	if c.Room == 0 {
+		return
+	}
+	signal.Ignore(syscall.SIGXFSZ) // a write fails instead
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: c.Room, Max: c.Room}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// heap notes how much memory is held at most.
+type heap struct{ most uint64 }
+
+func (h *heap) look(replay.Progress) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	h.most = max(h.most, m.HeapInuse)
 }
 
 // killing kills the processes of one run at random moments until it has been killed
@@ -154,25 +190,33 @@ func (k *killing) kill() (*replay.Run, bool) {
 // start starts a process that works on the run.
 func (k *killing) start(first bool) (*exec.Cmd, io.Reader) {
 	k.Helper()
-	c := child{Brokers: k.brokers, Prefix: k.prefix, ID: k.id}
+	c := child{ID: k.id}
 	if first {
 		c.Plan = k.plan
 	}
-	told, err := json.Marshal(c)
-	if err != nil {
-		k.Fatal(err)
-	}
-	cmd := exec.CommandContext(k.ctx, os.Args[0], "-test.run=^TestChildProcess$")
-	cmd.Env = append(os.Environ(), childVar+"="+string(told))
+	cmd := k.process(c)
 	output, err := cmd.StdoutPipe()
 	if err != nil {
 		k.Fatal(err)
 	}
-	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		k.Fatal(err)
 	}
 	return cmd, output
+}
+
+// process is a process to start, on the rig's brokers and topics.
+func (r *rig) process(c child) *exec.Cmd {
+	r.Helper()
+	c.Brokers, c.Prefix = r.brokers, r.prefix
+	told, err := json.Marshal(c)
+	if err != nil {
+		r.Fatal(err)
+	}
+	cmd := exec.CommandContext(r.ctx, os.Args[0], "-test.run=^TestChildProcess$")
+	cmd.Env = append(os.Environ(), childVar+"="+string(told))
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // killed is the request of these proofs.

@@ -31,6 +31,7 @@ const bound = 2 * time.Minute
 //
 // prepare is called with the embedded broker's address before it has any topic.
 func onBrokers(t *testing.T, proof func(r *rig), prepare ...func(t *testing.T, addr string)) {
+	t.Helper()
 	t.Parallel()
 	t.Run("embedded", func(t *testing.T) {
 		t.Parallel()

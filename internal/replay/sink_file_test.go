@@ -215,7 +215,7 @@ func TestFileSinkTooLong(t *testing.T) {
 	s := mustSink(t, path, &Run{})
 	recs := messages(0, 2)
 	long := messages(9, 1)
-	long[0].Value = make([]byte, archive.MaxLine)
+	long[0].Value = make([]byte, archive.MaxLine+1)
 	failed, err := s.Deliver(t.Context(), append(long, recs...))
 	want := []Failure{{Topic: "t", Offset: 9, Error: "archive: " + archive.ErrTooLong.Error()}}
 	if diff := cmp.Diff(want, failed); err != nil || diff != "" {

@@ -19,12 +19,13 @@ type Writer struct {
 	zstd   *zstd.Encoder // nil: not compressed
 	open   bool          // a zstd frame has begun
 	line   []byte
+	most   int // MaxLine; tests have less
 	failed error
 }
 
 // NewWriter makes a Writer. w takes what is written, in order and nothing else.
 func NewWriter(w io.Writer, compress bool) *Writer {
-	a := &Writer{file: counter{w: w}}
+	a := &Writer{file: counter{w: w}, most: MaxLine}
 	a.buf = bufio.NewWriterSize(&a.file, writeBuffer)
 	if compress {
 		// One goroutine, the caller's: the same records make the same bytes.
@@ -42,12 +43,15 @@ func (a *Writer) Write(r *Record) error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	if len(r.Key)+len(r.Value) > a.most {
+		return fmt.Errorf("archive: %w", ErrTooLong)
+	}
 	line, err := appendLine(a.line[:0], r)
 	if err != nil {
 		return err
 	}
 	a.keep(line)
-	if len(line) > MaxLine {
+	if len(line) > a.most {
 		return fmt.Errorf("archive: %w", ErrTooLong)
 	}
 	_, err = a.target().Write(line)
