@@ -182,10 +182,9 @@ func (w *replayWish) origins(c *cli, cfg *config.Config) {
 		return
 	}
 	compiled, err := c.compiled(cfg)
-	if err == nil {
-		err = known("--source", w.flags.sources, names(compiled))
-	}
 	if err != nil {
+		w.problem("--source: %v", err)
+	} else if err := known("--source", w.flags.sources, names(compiled)); err != nil {
 		w.problem(`%v (records of one that was removed: --where 'source == "…"')`, err)
 	}
 }

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +121,48 @@ func TestReplayRequestTellsAllThatIsWrong(t *testing.T) {
 			t.Errorf("%s: (-want +got)\n%s", line, diff)
 		}
 	}
+}
+
+// TestDocumentedReplaysMakeSense makes the request of every command line of the page
+// about replays and of the help.
+func TestDocumentedReplaysMakeSense(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(top, "docs", "replay.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := 0
+	for line := range strings.Lines(string(page) + newReplay(&cli{}).Example) {
+		args, ok := strings.CutPrefix(strings.TrimSpace(line), "postrider replay ")
+		if !ok {
+			continue
+		}
+		args, _, _ = strings.Cut(args, " | ")
+		args, _, _ = strings.Cut(args, " > ")
+		given := shellWords(strings.NewReplacer(" --output json", "", "--source", "--provider").Replace(args)) // sources are those of an installation
+		if slices.Contains([]string{"ls", "show", "cancel", "--plan", "--resume"}, given[0]) {
+			continue
+		}
+		requests++
+		if _, err := wish(t, given...); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	if requests < 15 {
+		t.Errorf("%d requests found", requests)
+	}
+}
+
+// shellWords splits a command line as a shell does, as far as the page needs it.
+func shellWords(line string) []string {
+	var words []string
+	for _, word := range regexp.MustCompile(`(?:[^ '"]|'[^']*'|"[^"]*")+`).FindAllString(line, -1) {
+		if q := word[0]; q == '\'' || q == '"' {
+			word = strings.Trim(word, string(q))
+		}
+		words = append(words, word)
+	}
+	return words
 }
 
 // examplePlan is a plan with everything in it.
