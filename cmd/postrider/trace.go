@@ -46,9 +46,9 @@ sees only what was published since the topic has as many partitions as now, unde
 the present names of the sources and with kafka.topics.key as it is: --scan reads
 every partition, and also looks through the dead letters for those that name the
 message. By --event-id it tells the story of the message that the event belongs to.
-Everything else reads whole topics, with progress: --recipient (in any letter case,
-or a recipient_hash; where a pepper is configured its hash is looked for, too),
---smtp-message-id, which joins what several providers say of one message, and
+Everything else reads whole topics, with progress: --recipient (an address, or a
+recipient_hash; where a pepper is configured the address's hash is looked for too, of
+its letters as typed and in lower case), --smtp-message-id, which joins what several providers say of one message, and
 --customer-ref. kafka.topics.key: recipient makes --recipient the fast one, event
 --event-id. Where a message has several recipients each has a story of its own;
 --recipient beside the message id tells one.
@@ -138,7 +138,7 @@ func (c *cli) trace(ctx context.Context, f traceFlags) error {
 	if err != nil {
 		return err //nolint:wrapcheck // it says who it is
 	}
-	return (&traceOutput{cli: c, flags: &f, res: res, requests: requestNumbers(res)}).tell()
+	return (&traceOutput{cli: c, flags: &f, res: res, requests: requestNumbers(res), hashed: hasher(cfg) != nil}).tell()
 }
 
 // check refuses what is no question.

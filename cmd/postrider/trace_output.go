@@ -18,6 +18,7 @@ type traceOutput struct {
 	flags    *traceFlags
 	res      *trace.Result
 	requests map[string]int // numbers in the list of requests, by raw id
+	hashed   bool           // a pepper is configured
 }
 
 // requestNumbers numbers the requests from 1.

@@ -161,6 +161,8 @@ func (o *traceOutput) hints() []string {
 	switch {
 	case o.flags.message != "" && o.flags.recipient != "":
 		hints = append(hints, "it without --recipient")
+	case o.flags.recipient != "" && o.hashed:
+		hints = append(hints, "the address in the letter case in which it was sent, which its hash depends on")
 	case o.flags.message != "":
 		hints = append(hints, "--event-id if it is an event's id")
 	}

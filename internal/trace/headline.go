@@ -12,17 +12,18 @@ import (
 // machine) and clicked once".
 func headline(steps []Step) string {
 	n := count(steps)
-	parts := []string{n.delivery()}
-	if then := n.then(); then != "" {
-		parts = append(parts, "then "+then)
+	var parts []string
+	delivery, then := n.delivery(), n.then()
+	switch {
+	case delivery != "" && then != "":
+		parts = []string{delivery, "then " + then}
+	case delivery+then != "":
+		parts = []string{delivery + then}
 	}
 	for _, t := range []event.Type{event.Complained, event.Unsubscribed, event.Subscribed, event.Suppressed, event.Autoresponded, event.Unknown} {
 		if n.of[t] > 0 {
 			parts = append(parts, string(t)+also(n.of[t]))
 		}
-	}
-	if parts[0] == "" {
-		parts = parts[1:]
 	}
 	return strings.Join(parts, ", ")
 }

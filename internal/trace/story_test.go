@@ -115,6 +115,7 @@ func TestStateAndHeadline(t *testing.T) {
 		"complained first":      {[]Observation{seen(event.Complained, 2), seen(event.Unsubscribed, 3)}, event.Complained, true, "complained, unsubscribed"},
 		"only about an address": {[]Observation{seen(event.Suppressed, 2)}, "", false, "suppressed"},
 		"inbound":               {[]Observation{seen(event.Received, 1), seen(event.Delivered, 1)}, event.Delivered, false, "delivered"},
+		"only opened":           {[]Observation{seen(event.Opened, 1), seen(event.Complained, 2)}, event.Complained, true, "opened once, complained"},
 		"only received":         {[]Observation{seen(event.Received, 1)}, event.Received, false, "received"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -123,8 +123,9 @@ type Searched struct {
 	From time.Time `json:"from,omitzero"` // zero: the beginning
 	To   time.Time `json:"to,omitzero"`   // zero: when it was looked at
 	// Scan says that whole topics were read, not only the partition of a key.
-	Scan       bool     `json:"scan"`
-	Keys       []string `json:"keys,omitempty"` // whose partitions were read
+	Scan bool `json:"scan"`
+	// Keys are those whose partitions were read, unless they are made of a recipient.
+	Keys       []string `json:"keys,omitempty"`
 	Topics     int      `json:"topics"`
 	Partitions int      `json:"partitions"`
 	Records    int64    `json:"records"`
@@ -197,7 +198,9 @@ func (t *Tracer) search(ctx context.Context, q *Query, m *match, s *Searched) er
 		return err
 	}
 	s.Scan = s.Scan || len(m.keys) == 0
-	s.Keys = append(s.Keys, m.keys...)
+	if q.Recipient == "" { // nobody's address is told but in events
+		s.Keys = append(s.Keys, m.keys...)
+	}
 	s.Partitions += len(spans)
 	t.read.before = t.read.records.Load()
 	t.o.Plan(records(spans), len(m.keys) == 0)
