@@ -15,23 +15,28 @@ import (
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
-// redriveFlags are what `postrider redrive` is told.
+// redriveFlags are what `postrider redrive` is told without a subcommand.
 type redriveFlags struct {
+	letterFlags
+
 	quarantine bool
 	execute    bool
-	sources    []string
-	from, to   string
+	each       bool
+	resolved   bool
 }
 
-// newRedrive is `postrider redrive`.
+// newRedrive is `postrider redrive` with its subcommands.
 func newRedrive(c *cli) *cobra.Command {
 	var f redriveFlags
 	cmd := &cobra.Command{
 		Use:   "redrive",
-		Short: "Prove refused requests again, and publish those that hold",
-		Long: `Take the requests of the quarantine through the proof of their source once more,
-with the secrets of now and by the time at which they came: after a wrong secret of
-ours has been corrected, this brings back what was refused meanwhile.
+		Short: "Take dead letters, or refused requests, through again and publish what holds",
+		Long: `Without a subcommand, list the dead letters, as ` + "`postrider redrive ls`" + ` does.
+
+With --quarantine, take the requests of the quarantine through the proof of their
+source once more, with the secrets of now and by the time at which they came: after
+a wrong secret of ours has been corrected, this brings back what was refused
+meanwhile.
 
 Without --execute it only says what would be done. With it, requests that hold are
 published to their topics, each source's in the order in which they came, and are
@@ -39,27 +44,42 @@ not published by a second run; a run that was interrupted goes on where it ended
 Requests that still do not hold stay until their time in the quarantine is over.
 A receiver may run meanwhile; the embedded broker is only there while one does.
 Exit code 1 if a request that holds could not be published.`,
-		Example: `  postrider redrive --quarantine
+		Example: `  postrider redrive
+  postrider redrive show email.deadletter/3/1841
+  postrider redrive run --reason missing_type --execute
+  postrider redrive --quarantine
   postrider redrive --quarantine --execute
   postrider redrive --quarantine --source jetemail --from -2h --execute`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.redrive(cmd.Context(), f) },
+		Args: onlySubcommands,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.redrive(cmd, f) },
 	}
 	fs := cmd.Flags()
-	fs.BoolVar(&f.quarantine, "quarantine", false, "redrive what lies in the quarantine")
-	fs.BoolVar(&f.execute, "execute", false, "publish, instead of saying what would be published")
-	fs.StringSliceVar(&f.sources, "source", nil, "only requests to these sources")
-	fs.StringVar(&f.from, "from", "beginning", "only requests that came then or later: -2h or an RFC 3339 time")
-	fs.StringVar(&f.to, "to", "now", "only requests that came before then")
-	c.complete(cmd, "source", c.sourceNames)
+	fs.BoolVar(&f.quarantine, "quarantine", false, "redrive what lies in the quarantine, instead of listing dead letters")
+	fs.BoolVar(&f.execute, "execute", false, "with --quarantine: publish, instead of saying what would be published")
+	f.register(c, cmd)
+	registerList(cmd, &f.each, &f.resolved)
+	cmd.AddCommand(newRedriveList(c), newRedriveShow(c), newRedriveExport(c), newRedriveRun(c), newRedriveResolve(c))
 	return cmd
 }
 
-// redrive says what would be published, or publishes it.
-func (c *cli) redrive(ctx context.Context, f redriveFlags) error {
+// redrive lists dead letters, or deals with the quarantine.
+func (c *cli) redrive(cmd *cobra.Command, f redriveFlags) error {
 	if !f.quarantine {
-		return errors.New("redrive: say what to redrive: --quarantine")
+		if f.execute {
+			return errors.New("redrive: --execute goes with --quarantine; dead letters are redriven by `postrider redrive run`")
+		}
+		return c.redriveList(cmd.Context(), f.letterFlags, nil, f.each, f.resolved)
 	}
+	for _, flag := range []string{"reason", "stage", "provider", "mapper", "each", "resolved"} {
+		if cmd.Flags().Changed(flag) {
+			return fmt.Errorf("redrive: --%s is about dead letters, not about the quarantine", flag)
+		}
+	}
+	return c.redriveQuarantine(cmd.Context(), f)
+}
+
+// redriveQuarantine says what would be published, or publishes it.
+func (c *cli) redriveQuarantine(ctx context.Context, f redriveFlags) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err

@@ -22,7 +22,6 @@ import (
 const (
 	UnusableUnreadable = "unreadable"      // its record is none of ours, or damaged
 	UnusableSource     = "unknown_source"  // the source is not configured any more
-	UnusableProvider   = "other_provider"  // the source has another provider now
 	UnusableRaw        = "raw_gone"        // what it needs of its request is not in the raw topic any more
 	UnusableAddress    = "clear_recipient" // the event in it has an address, which events must not have by now
 	UnusableNothing    = "no_item"         // today's mapping finds nothing in it
@@ -87,8 +86,9 @@ func (a *Attempt) Mapper() int {
 	return a.source.Normalize.Mapper
 }
 
-// Attempt takes a letter through the mapping; nothing is published. The error is an
-// *UnusableError, or one of the reader.
+// Attempt takes a letter through the mapping of its source as it is configured now,
+// also if that has another provider than it had; nothing is published. The error is
+// an *UnusableError, or one of the reader.
 func (t *Letters) Attempt(ctx context.Context, l *deadletter.Letter) (*Attempt, error) {
 	opened, err := l.Open()
 	if err != nil {
@@ -99,12 +99,8 @@ func (t *Letters) Attempt(ctx context.Context, l *deadletter.Letter) (*Attempt, 
 		return a, t.attemptEvent(a)
 	}
 	a.source = t.r.sources[opened.Source]
-	switch {
-	case a.source == nil:
+	if a.source == nil {
 		return nil, unusable(UnusableSource, "the source %s is not configured any more", opened.Source)
-	case a.source.Normalize.Provider != opened.Provider:
-		return nil, unusable(UnusableProvider, "the source %s had the provider %s then and has %s now",
-			opened.Source, opened.Provider, a.source.Normalize.Provider)
 	}
 	if a.proven, err = t.request(ctx, a); err != nil {
 		return nil, err

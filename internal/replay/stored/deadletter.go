@@ -31,7 +31,7 @@ type Letter struct {
 	// Complete says that the letter has its request's headers and query; else only
 	// the raw record has them.
 	Complete bool
-	// Verified is a request whose body is Body, with the headers and query that the
+	// Verified is a request that has Body alone, with the headers and query that the
 	// letter has. It means nothing if Event or BodyLost says so.
 	Verified webhook.Verified
 }
@@ -86,11 +86,12 @@ func DeadLetter(value []byte) (Letter, error) {
 		Reason: j.Reason, Stage: j.Stage, Detail: j.Detail, Source: j.Source, Provider: j.Provider, RawID: j.RawID,
 		Mapper: j.Mapper, Index: -1, ReceivedAt: at, Body: *j.Body, Complete: j.Headers != nil && j.Query != nil,
 	}
+	body := l.Body
 	if j.Index != nil {
-		l.Index = *j.Index
+		l.Index, body = *j.Index, asBody(l.Body)
 	}
 	l.Verified = webhook.AssumeProvenForReplayAndTests(webhook.Request{
-		Method: http.MethodPost, Header: canonical(j.Headers), Query: url.Values(j.Query), Body: l.Body, ReceivedAt: at,
+		Method: http.MethodPost, Header: canonical(j.Headers), Query: url.Values(j.Query), Body: body, ReceivedAt: at,
 	})
 	return l, nil
 }

@@ -10,6 +10,7 @@
 package stored
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,8 +77,17 @@ func Raw(headers []event.Header, value []byte) (Request, error) {
 // Alone returns the request as it would be if its body were one item only.
 func (r *Request) Alone(item []byte) webhook.Verified {
 	alone := r.Verified.Request()
-	alone.Body = item
+	alone.Body = asBody(item)
 	return webhook.AssumeProvenForReplayAndTests(alone)
+}
+
+// asBody is an item of a payload as a body of its own. A list within a list is no
+// event in its batch, and must not become a batch.
+func asBody(item []byte) []byte {
+	if first := bytes.TrimLeft(item, " \t\r\n"); len(first) == 0 || first[0] != '[' {
+		return item
+	}
+	return append(append([]byte{'['}, item...), ']')
 }
 
 // httpPrefix stands before the names of the request's own headers.

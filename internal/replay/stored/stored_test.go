@@ -92,7 +92,7 @@ func bodies(def provider.Definition) map[string]string {
 		body := providertest.Fill(sample.Body, i)
 		list[def.ID+" "+sample.Name] = body
 		if strings.HasPrefix(body, "{") {
-			batch = append(batch, body, "null", body+" ")
+			batch = append(batch, body, "null", body+" ", "["+body+"]")
 		}
 	}
 	list[def.ID+" all"] = "[" + strings.Join(batch, ",\n") + "]"
