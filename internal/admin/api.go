@@ -273,7 +273,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, who string, e endpoi
 	if err != nil {
 		p := a.explain(err)
 		status = p.status
-		writeProblem(w, p)
+		writeProblem(c.answers(), p)
 	}
 	if e.action != "" {
 		a.opt.Log.Info("admin api", append([]zap.Field{
@@ -285,19 +285,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, who string, e endpoi
 // answerTime is how long a client may take to read an answer.
 const answerTime = 30 * time.Second
 
-// unhurried lifts the server's bounds, which are for answers that are there already,
-// once the request is read: a plan may take minutes, a stream hours. Where they
-// cannot be lifted, long calls are cut off, and no more.
-func (c *call) unhurried() {
-	rc := http.NewResponseController(c.w)
-	_ = rc.SetReadDeadline(time.Time{})
-	_ = rc.SetWriteDeadline(time.Time{})
-}
-
-// answer writes an answer, in bounded time.
-func (c *call) answer(status int, v any) {
-	_ = http.NewResponseController(c.w).SetWriteDeadline(c.api.opt.Now().Add(answerTime)) // else the kernel's bound counts
-	writeJSON(c.w, status, v)
+// answers begins an answer. The server's bound began with the request, and a plan may
+// take minutes; this one begins now.
+func (c *call) answers() http.ResponseWriter {
+	_ = http.NewResponseController(c.w).SetWriteDeadline(c.api.opt.Now().Add(answerTime)) // else a late answer is cut off, and no more
+	return c.w
 }
 
 // place takes one of a bounded number of places; leave it by calling free.

@@ -36,7 +36,7 @@ func (c *call) plan() error {
 	if err != nil {
 		return err
 	}
-	c.answer(http.StatusOK, plan)
+	writeJSON(c.answers(), http.StatusOK, plan)
 	return nil
 }
 
@@ -131,7 +131,7 @@ func confirmed(sent, fresh *replay.Plan) (*replay.Plan, error) {
 func (c *call) accepted(run replay.Run) error {
 	c.audited = append(c.audited, zap.String("id", run.ID))
 	c.w.Header().Set("Location", "/api/v1/replays/"+run.ID)
-	c.answer(http.StatusAccepted, run)
+	writeJSON(c.answers(), http.StatusAccepted, run)
 	return nil
 }
 
@@ -160,7 +160,7 @@ func (c *call) list() error {
 	}
 	total := len(runs)
 	runs = append([]replay.Run{}, runs[:min(limit, total)]...) // no null
-	c.answer(http.StatusOK, map[string]any{"runs": runs, "total": total})
+	writeJSON(c.answers(), http.StatusOK, map[string]any{"runs": runs, "total": total})
 	return nil
 }
 
@@ -179,7 +179,7 @@ func (c *call) run() (replay.Run, error) {
 func (c *call) show() error {
 	run, err := c.run()
 	if err == nil {
-		c.answer(http.StatusOK, run)
+		writeJSON(c.answers(), http.StatusOK, run)
 	}
 	return err
 }

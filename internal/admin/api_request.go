@@ -30,7 +30,6 @@ func (c *call) body() ([]byte, error) {
 	if err != nil {
 		return nil, invalid("the body cannot be read to its end")
 	}
-	c.unhurried()
 	return data, nil
 }
 
@@ -39,7 +38,6 @@ func (c *call) noBody() error {
 	if n, err := io.ReadFull(c.r.Body, make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
 		return invalid("this address takes no body")
 	}
-	c.unhurried()
 	return nil
 }
 

@@ -91,13 +91,15 @@ func TestProgressIsTold(t *testing.T) {
 	}
 }
 
-// TestLongPlansAreAnswered, past the server's bounds.
+// TestLongPlansAreAnswered, past the server's bounds, well or not.
 func TestLongPlansAreAnswered(t *testing.T) {
 	r := newRig(t)
-	r.engine.planBlock = make(chan struct{})
-	time.AfterFunc(3*bound, func() { close(r.engine.planBlock) })
-	if status, body := r.call(readToken, http.MethodPost, "/api/v1/replays/plan", bounces); status != http.StatusOK {
-		t.Errorf("got %d %s", status, body)
+	for want, err := range map[int]error{http.StatusOK: nil, http.StatusServiceUnavailable: errDown} {
+		r.engine.err, r.engine.planBlock = err, make(chan struct{})
+		time.AfterFunc(3*bound, func() { close(r.engine.planBlock) })
+		if status, body := r.call(readToken, http.MethodPost, "/api/v1/replays/plan", bounces); status != want {
+			t.Errorf("got %d %s, want %d", status, body, want)
+		}
 	}
 }
 

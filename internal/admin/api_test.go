@@ -485,6 +485,9 @@ func TestLargeRequestsWantTheirPlan(t *testing.T) {
 func TestPlansAreNotTrusted(t *testing.T) {
 	r := newRig(t)
 	_, good := r.call(readToken, http.MethodPost, "/api/v1/replays/plan", bounces)
+	if !strings.Contains(good, `"by":"api:grace"`) {
+		t.Errorf("the plan is not grace's: %s", good)
+	}
 	for change, want := range map[[2]string]string{
 		{`"to":15`, `"to":16`}:                  "behind",
 		{`"to":15`, `"to":9223372036854775807`}: "behind",
@@ -508,6 +511,8 @@ func TestPlansAreNotTrusted(t *testing.T) {
 	earlier := strings.Replace(good, `"from":5`, `"from":2`, 1)
 	if status, body := r.call(adminToken, http.MethodPost, "/api/v1/replays", earlier); status != http.StatusAccepted {
 		t.Errorf("records that expired since: got %d %s", status, body)
+	} else if by := r.engine.started[0].Request.By; by != "api:root" {
+		t.Errorf("executed by %s, want who sent it", by)
 	}
 }
 
