@@ -341,11 +341,15 @@ func TestMarks(t *testing.T) {
 	odd[1] = with(odd[1], "conflict", "true")
 	replayed := with(all[2], "replay-id", "7")
 	replayed.Offset = 99
+	late := *batch(1)
+	late.events = []string{"what the dead letter has become"}
+	redriven := with(late.records()[1], "redrive-of", "email.deadletter/0/3")
+	redriven.Offset = 100
 	again := *batch(4)
 	again.events, again.dead = conflict.events, nil
 	odder := again.records()
 	odder[1] = with(odder[1], "conflict", "true")
-	got := run(t, day, and(slices.Concat(all, copies, odd, odder), replayed)...)
+	got := run(t, day, and(slices.Concat(all, copies, odd, odder), replayed, redriven)...)
 	want := []audit.Source{{Name: "vfs", Requests: 4, Events: 7, DeadLetters: 1, Conflicts: 2}}
 	if diff := cmp.Diff(want, got.Sources); diff != "" || len(got.Findings) != 0 {
 		t.Errorf("%s\n%+v", diff, got.Findings)

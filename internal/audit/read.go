@@ -165,10 +165,11 @@ func readTyped(r *Record) (note, error) {
 }
 
 // marksReplay reports whether a record is the copy of another one that was
-// published again on purpose.
+// published again on purpose, or the event that a dead letter has become since: its
+// item counts as the dead letter.
 func marksReplay(headers []event.Header) bool {
 	for i := range headers {
-		if strings.HasPrefix(headers[i].Key, "replay-") {
+		if strings.HasPrefix(headers[i].Key, "replay-") || headers[i].Key == "redrive-of" {
 			return true
 		}
 	}
