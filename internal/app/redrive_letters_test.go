@@ -368,6 +368,39 @@ func TestRedrivingWhatTheBrokerRefused(t *testing.T) {
 	}
 }
 
+// Of two events with one id and other content the second has an id of its own, also
+// when the broker has refused it.
+func TestRedrivingARefusedConflict(t *testing.T) {
+	r := newRedrives(t, run(t, settings(t, "")))
+	other := strings.Replace(jetEvent("evt_1"), "250 2.0.0 OK", "250 2.0.0 queued", 1)
+	for _, body := range []string{jetEvent("evt_1"), other} {
+		if status := r.post(body); status != http.StatusOK {
+			t.Fatalf("got %d", status)
+		}
+	}
+	r.settled()
+	compiled, err := app.CompileSources(r.cfg, r.cfg.Sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := r.records("email.delivered")[0].Time
+	v := webhook.AssumeProvenForReplayAndTests(webhook.Request{Body: []byte(other), ReceivedAt: at})
+	letter := normalize.DeadLetter{Reason: "too_large", Stage: normalize.StagePublish, Index: 0, Item: []byte(other)}
+	r.deadLetter(normalize.NewEncoder(&compiled[0].Ingest.Normalize, v, "").WithoutRaw().Record(&letter), at)
+	if _, got := r.run(deadletter.Filter{}, true); got != "1 letters, 1 published as 1 events, 0 known, 0 resolved, failing map[]" {
+		t.Errorf("the run: %s", got)
+	}
+	var ids []string
+	for _, m := range r.records("email.delivered") {
+		if strings.Contains(string(m.Value), "queued") {
+			ids = append(ids, headerOf(&m, "ce_id")+" conflict "+headerOf(&m, "conflict"))
+		}
+	}
+	if len(ids) != 2 || ids[0] != ids[1] || !strings.HasSuffix(ids[0], "conflict true") {
+		t.Errorf("the second event is there as %v, want twice under one id with the header conflict", ids)
+	}
+}
+
 // What a letter does not hold itself comes from the raw record; what is not there
 // either is said.
 func TestLettersThatCannotBeTried(t *testing.T) {
