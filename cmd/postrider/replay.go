@@ -144,7 +144,7 @@ func (f *replayFlags) registerTarget(cmd *cobra.Command) {
 	fs.StringVar(&f.file, "file", "", "to this file, as JSON Lines; compressed if it ends in .zst")
 	fs.Float64Var(&f.rate, "rate", 0, "at most so many records a second (0: no limit)")
 	fs.StringVar(&f.speed, "speed", "max", "follow the records' own times: 1x, 10x, or max")
-	fs.IntVar(&f.maxInFlight, "max-in-flight", 0, "how many records a resumed run may repeat at most (0: 10000, for HTTP 64)")
+	fs.IntVar(&f.maxInFlight, "max-in-flight", 0, "how many records a resumed run may repeat at most (0: 20000, for HTTP 64)")
 	fs.BoolVar(&f.sameTopic, "allow-same-topic", false, "copies may go to a topic that is read")
 	fs.IntVar(&f.maxHops, "max-hops", 0, "how often a record may have been copied (0: 3)")
 	fs.BoolVar(&f.goOn, "go-on", false, "count records that the target refuses for good, and go on")
@@ -177,7 +177,7 @@ func (c *cli) replay(cmd *cobra.Command, f *replayFlags) error {
 		}
 		if plan == nil {
 			if plan, err = c.planReplay(cmd.Context(), e, req, f.count); err != nil {
-				return replayError(err)
+				return err
 			}
 		}
 		if !f.execute {
@@ -213,7 +213,7 @@ func (c *cli) withReplays(ctx context.Context, cfg *config.Config, fn func(*repl
 		return err
 	}
 	r := app.NewReplays(cfg, client, app.ReplayOptions{Now: c.now, Stdout: c.out, Sources: sources})
-	err = fn(r.Engine)
+	err = replayError(fn(r.Engine))
 	return errors.Join(err, r.Close(context.WithoutCancel(ctx)))
 }
 

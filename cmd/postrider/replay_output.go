@@ -52,17 +52,20 @@ func (c *cli) printPlan(plan *replay.Plan) error {
 func (c *cli) planRanges(plan *replay.Plan) error {
 	name := column{title: "TOPIC", width: 5}
 	for _, r := range plan.Ranges {
-		name.width = max(name.width, len(r.Topic))
+		name.width = max(name.width, len(rangeName(&plan.Request, r.Topic)))
 	}
 	t := newTable(c, name, column{title: "PARTITION"}, column{title: "FROM", width: 8}, column{title: "TO", width: 8},
 		column{title: "RECORDS"}, column{title: "MATCHING"})
 	for _, r := range plan.Ranges {
-		if err := t.row(plain(r.Topic), number(r.Partition), number(r.From), number(r.To), number(r.To-r.From), plain(about(plan)+strconv.FormatInt(r.Matching, 10))); err != nil {
+		if err := t.row(plain(rangeName(&plan.Request, r.Topic)), number(r.Partition), number(r.From), number(r.To), number(r.To-r.From), plain(about(plan)+strconv.FormatInt(r.Matching, 10))); err != nil {
 			return err
 		}
 	}
 	return t.row(plain("all"), plain(""), plain(""), plain(""), number(plan.Records), plain(matching(plan)))
 }
+
+// rangeName is what a range is of: a topic, or a file.
+func rangeName(req *replay.Request, topic string) string { return cmp.Or(topic, req.FromFile) }
 
 // about is the sign of an estimate.
 func about(plan *replay.Plan) string {

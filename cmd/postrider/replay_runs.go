@@ -243,7 +243,7 @@ func selectText(s *selection.Selection) string {
 func (c *cli) printPartitions(run *replay.Run) error {
 	name := column{title: "TOPIC", width: 5}
 	for i := range run.Progress.Partitions {
-		name.width = max(name.width, len(run.Progress.Partitions[i].Topic))
+		name.width = max(name.width, len(rangeName(&run.Plan.Request, run.Progress.Partitions[i].Topic)))
 	}
 	columns := []column{name}
 	for _, title := range []string{"PARTITION", "FROM", "NEXT", "TO", "READ", "SELECTED", "DELIVERED", "FAILED"} {
@@ -253,7 +253,7 @@ func (c *cli) printPartitions(run *replay.Run) error {
 	p := &run.Progress
 	for i := range p.Partitions {
 		q := &p.Partitions[i]
-		if err := t.row(plain(q.Topic), number(q.Partition), number(q.From), number(q.Next), number(q.To),
+		if err := t.row(plain(rangeName(&run.Plan.Request, q.Topic)), number(q.Partition), number(q.From), number(q.Next), number(q.To),
 			number(q.Read), number(q.Selected), number(q.Delivered), number(q.Failed)); err != nil {
 			return err
 		}
