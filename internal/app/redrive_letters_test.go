@@ -401,6 +401,61 @@ func TestRedrivingARefusedConflict(t *testing.T) {
 	}
 }
 
+// swelling is a mapping whose events are over the limit of their topic.
+type swelling struct{ provider.Parser }
+
+func (p swelling) Parse(v webhook.Verified) []provider.Result {
+	results := p.Parser.Parse(v)
+	for i := range results {
+		results[i].Event.Metadata = make(map[string]string)
+		for n := range 2000 {
+			results[i].Event.Metadata[fmt.Sprintf("name %d", n)] = strings.Repeat("x", 1000)
+		}
+	}
+	return results
+}
+
+// What the broker refuses is not taken for published, and a body of which only some
+// items are events by now stays a dead letter.
+func TestRedrivingOnlyAPart(t *testing.T) {
+	r := newRedrives(t, run(t, settings(t, "")))
+	compiled, err := app.CompileSources(r.cfg, r.cfg.Sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
+	body := []byte("[" + jetEvent("evt_1") + ",7]")
+	v := webhook.AssumeProvenForReplayAndTests(webhook.Request{Body: body, ReceivedAt: at})
+	letter := normalize.DeadLetter{Reason: "parser_panic", Stage: normalize.StageNormalize, Index: -1, Item: body}
+	r.deadLetter(normalize.NewEncoder(&compiled[0].Ingest.Normalize, v, "").WithoutRaw().Record(&letter), at)
+
+	mapping := r.parser
+	r.parser = func(p provider.Parser) provider.Parser { return swelling{p} }
+	start := r.ends()
+	for range 2 {
+		if report, got := r.run(deadletter.Filter{}, true); !strings.HasPrefix(got, "1 letters, 0 published as 0 events, 0 known, 0 resolved") {
+			t.Errorf("too large: %s, %+v", got, report.Failures)
+		}
+		if d := r.written(start); len(d) > 0 {
+			t.Errorf("too large: written: %v", d)
+		}
+	}
+	r.parser = mapping
+	if _, got := r.run(deadletter.Filter{}, true); got != "1 letters, 0 published as 1 events, 0 known, 0 resolved, failing map[not_an_object:1]" {
+		t.Errorf("the run: %s", got)
+	}
+	if d := cmp.Diff(map[string]int64{"email.delivered": 1, "email.seen": 1}, r.written(start)); d != "" {
+		t.Errorf("written (-want +got):\n%s", d)
+	}
+	start = r.ends()
+	if _, got := r.run(deadletter.Filter{}, true); got != "1 letters, 0 published as 0 events, 0 known, 0 resolved, failing map[not_an_object:1]" {
+		t.Errorf("the second run: %s", got)
+	}
+	if d := r.written(start); len(d) > 0 {
+		t.Errorf("by the second run, written: %v", d)
+	}
+}
+
 // What a letter does not hold itself comes from the raw record; what is not there
 // either is said.
 func TestLettersThatCannotBeTried(t *testing.T) {
