@@ -39,12 +39,15 @@ func (j *job) due() bool {
 // checkpoint writes down how far the run is, once the sink has made it durable, and
 // makes room in the window. Not for concurrent use.
 func (j *job) checkpoint(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, checkpointTime)
-	defer cancel()
+	if j.takenOver() {
+		return nil // the run is somebody else's, and so are its checkpoints
+	}
 	c, covered, err := j.flush(ctx)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, checkpointTime)
+	defer cancel()
 	if err := j.engine.journal.checkpoint(ctx, j.run.ID, c); err != nil {
 		return err
 	}
@@ -54,10 +57,12 @@ func (j *job) checkpoint(ctx context.Context) error {
 
 // flush makes the sink durable and tells what that covers.
 func (j *job) flush(ctx context.Context) (*checkpoint, int, error) {
-	if j.merged {
-		j.turn.Lock()
+	if j.turns {
+		j.turn.Lock() // the time that a delivery takes is no trouble of the checkpoint's
 		defer j.turn.Unlock()
 	}
+	ctx, cancel := context.WithTimeout(ctx, checkpointTime)
+	defer cancel()
 	c, covered := j.covered()
 	state, err := j.sink.Flush(ctx)
 	j.mu.Lock()

@@ -67,7 +67,7 @@ type Engine struct {
 	journal *journal
 
 	mu      sync.Mutex
-	running map[string]*job
+	running map[string]*job // nil: one that is about to begin
 	jobs    sync.WaitGroup
 }
 
@@ -240,6 +240,23 @@ func (e *Engine) take(ctx context.Context, id string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !e.claim(run.ID) {
+		return nil, &RunningError{run}
+	}
+	j, err := e.again(ctx, run.ID)
+	if err != nil {
+		e.leave(run.ID)
+	}
+	return j, err
+}
+
+// again makes the job of a run that is claimed. What it is by now may have changed
+// before.
+func (e *Engine) again(ctx context.Context, id string) (*job, error) {
+	run, err := e.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	switch run.State {
 	case Completed, Cancelled:
 		return nil, &EndedError{run}
@@ -249,6 +266,9 @@ func (e *Engine) take(ctx context.Context, id string) (*job, error) {
 	}
 	if run.Plan.Request.To.Kind == ToStdout {
 		return nil, &RequestError{[]string{"run " + run.ID + " went to standard output, which cannot be gone on with: plan it anew, from the offsets that `postrider replay show` tells"}}
+	}
+	if err := e.check(&run.Plan.Request); err != nil { // by the configuration of now
+		return nil, err
 	}
 	run.State, run.Progress.State, run.Error = Running, Running, ""
 	run.Resumed++
@@ -274,7 +294,7 @@ func (e *Engine) job(ctx context.Context, run Run) (*job, error) {
 // work runs a job to its end and writes that down.
 func (e *Engine) work(ctx context.Context, j *job, watch func(Progress)) (Run, error) {
 	e.enter(j)
-	defer e.leave(j)
+	defer e.leave(j.run.ID)
 	e.opt.Log.Info("replay begins", zap.String("reason_code", "replay_begins"), zap.String("id", j.run.ID),
 		zap.String("by", j.run.Plan.Request.By), zap.String("to", j.run.Plan.Request.To.Kind), zap.Int64("matching", j.run.Plan.Matching))
 	err := j.work(ctx, watch)
@@ -305,10 +325,22 @@ func (e *Engine) enter(j *job) {
 	e.running[j.run.ID] = j
 }
 
-func (e *Engine) leave(j *job) {
+func (e *Engine) leave(id string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.running, j.run.ID)
+	delete(e.running, id)
+}
+
+// claim lets nobody else of this process go on with a run; false: somebody does. Other
+// processes are told by the journal, where this one cannot be told from itself.
+func (e *Engine) claim(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, taken := e.running[id]
+	if !taken {
+		e.running[id] = nil
+	}
+	return !taken
 }
 
 // Watch tells the progress of a run, wherever it is in progress, until it ends: of

@@ -113,7 +113,9 @@ func (j *journal) runs(ctx context.Context) ([]Run, error) {
 		if r.ID != id {
 			continue // not ours
 		}
-		if c, ok := points[id]; ok && c.Resumed == r.Resumed && c.Progress.Time.After(r.Progress.Time) {
+		// Clocks have no say: a checkpoint of the same life is later than its beginning,
+		// and one that comes after the end is of a process that did not know of it.
+		if c, ok := points[id]; ok && c.Resumed == r.Resumed && r.State == Running {
 			r.apply(&c)
 		}
 		all = append(all, r)
@@ -167,25 +169,45 @@ const clocksApart = 10 * time.Minute
 // follow tells a run when the journal says that it was cancelled, or that another
 // process goes on with it: the one that wrote last. It returns when ctx ends.
 func (j *journal) follow(ctx context.Context, r *Run, stop func(err error, by string)) {
-	id, host, pid := r.ID, r.Host, r.PID
-	ours := false                                                                                                               // what was written before we were is not meant for us
+	l := &listener{id: r.ID, host: r.Host, pid: r.PID, stop: stop}
 	_ = j.client.Follow(ctx, []string{j.topic}, broker.Start{Time: r.Updated.Add(-clocksApart)}, func(m broker.Message) error { // ends with ctx alone
-		switch string(m.Key) {
-		case id + cancelKey:
-			var w wish
-			if ours && m.Value != nil && json.Unmarshal(m.Value, &w) == nil {
-				stop(errCancelled, w.By)
-			}
-		case id:
-			var writer Run
-			switch readable := json.Unmarshal(m.Value, &writer) == nil; {
-			case !readable || writer.State != Running:
-			case writer.Host == host && writer.PID == pid:
-				ours = true
-			case ours:
-				stop(errTakenOver, "")
-			}
-		}
+		l.hear(&m)
 		return nil
 	})
+}
+
+// listener hears what the journal says of a run that is in progress here.
+type listener struct {
+	id, host string
+	pid      int
+	stop     func(err error, by string)
+	ours     bool // what was written before we were is not meant for us
+}
+
+func (l *listener) hear(m *broker.Message) {
+	switch string(m.Key) {
+	case l.id + cancelKey:
+		var w wish
+		if l.ours && m.Value != nil && json.Unmarshal(m.Value, &w) == nil {
+			l.stop(errCancelled, w.By)
+		}
+	case l.id:
+		var writer Run
+		if json.Unmarshal(m.Value, &writer) == nil {
+			l.written(&writer)
+		}
+	}
+}
+
+// written hears that somebody wrote the run.
+func (l *listener) written(r *Run) {
+	switch {
+	case l.ours && r.State == Cancelled:
+		l.stop(errCancelled, r.CancelledBy) // by somebody who thought us dead
+	case r.State != Running:
+	case r.Host == l.host && r.PID == l.pid:
+		l.ours = true
+	case l.ours:
+		l.stop(errTakenOver, "")
+	}
 }

@@ -35,7 +35,8 @@ type job struct {
 	pacer  *pacer
 	batch  int // records delivered at once
 
-	turn sync.Mutex // merged: the sink is delivering, or flushing
+	turns bool       // the sink delivers or is flushed, never both at once
+	turn  sync.Mutex // who of them it is
 
 	mu       sync.Mutex
 	run      Run
@@ -61,7 +62,7 @@ func (e *Engine) newJob(ctx context.Context, run Run) (*job, error) {
 	lanes := max(1, len(run.Plan.Ranges))
 	j := &job{
 		engine: e, run: run, window: newWindow(req.Pace.MaxInFlight),
-		merged: req.To.merged() || req.Select.Limit > 0 || req.Pace.Speed > 0,
+		merged: req.To.merged() || req.Select.Limit > 0 || req.Pace.Speed > 0, turns: req.To.merged(),
 		pacer:  newPacer(req.Pace, run.Plan.paceFrom(), e.opt.Now),
 		reader: &reader{client: e.opt.Client, plan: &run.Plan, choose: choose},
 	}
@@ -121,14 +122,18 @@ func (j *job) work(parent context.Context, watch func(Progress)) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	if j.stopped() != errTakenOver { //nolint:errorlint // it is that very one
-		err = errors.Join(err, j.checkpoint(last))
-	}
+	err = errors.Join(err, j.checkpoint(last))
 	if failed := j.sink.Close(last); failed != nil {
 		err = errors.Join(err, fmt.Errorf("replay: close the target: %w", failed))
 	}
+	if j.takenOver() && !errors.Is(err, errTakenOver) {
+		err = errors.Join(errTakenOver, err) // whatever else there was: it is not ours to say how it ended
+	}
 	return err
 }
+
+// takenOver reports whether another process goes on with the run.
+func (j *job) takenOver() bool { return errors.Is(j.stopped(), errTakenOver) }
 
 // stopped is why somebody wants the run to stop; nil: nobody does.
 func (j *job) stopped() error {
@@ -246,7 +251,7 @@ func (j *job) deliver(ctx, deliver context.Context, b *batch) error {
 
 // hand takes n messages of a batch to the sink.
 func (j *job) hand(ctx context.Context, b *batch, done, n int) error {
-	if j.merged {
+	if j.turns {
 		j.turn.Lock()
 		defer j.turn.Unlock()
 	}

@@ -20,7 +20,8 @@ type Sink interface {
 	Deliver(ctx context.Context, recs []broker.Message) (failed []Failure, err error)
 	// Flush makes all that was delivered outlive the process, before a checkpoint
 	// says so, and returns what the checkpoint must hold for the sink to go on from
-	// there (nil: nothing). No Deliver is in progress meanwhile if Merged.
+	// there (nil: nothing). No Deliver is in progress meanwhile if the target's kind is
+	// Merged.
 	Flush(ctx context.Context) (json.RawMessage, error)
 	// Close ends the sink after the last Flush.
 	Close(ctx context.Context) error

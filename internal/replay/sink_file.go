@@ -47,7 +47,7 @@ func newFileSink(path string, run *Run) (*fileSink, error) {
 		}
 	}
 	var err error
-	if s.file, err = openTarget(path, s.state, run != nil && run.Resumed > 0); err != nil {
+	if s.file, err = openTarget(path, s.state, run); err != nil {
 		return nil, err
 	}
 	s.base = s.state.Size
@@ -56,9 +56,9 @@ func newFileSink(path string, run *Run) (*fileSink, error) {
 }
 
 // openTarget opens a file to go on at its state.
-func openTarget(path string, state fileState, resumed bool) (*os.File, error) {
-	if resumed {
-		f, err := reopen(path, state)
+func openTarget(path string, state fileState, run *Run) (*os.File, error) {
+	if run != nil && run.Resumed > 0 {
+		f, err := reopen(path, state, run.Sink != nil)
 		if err == nil || state.Size > 0 || !errors.Is(err, fs.ErrNotExist) {
 			return f, err
 		}
@@ -77,8 +77,9 @@ func openTarget(path string, state fileState, resumed bool) (*os.File, error) {
 }
 
 // reopen opens the file of an earlier process and cuts off what it wrote after its
-// last checkpoint.
-func reopen(path string, state fileState) (*os.File, error) {
+// last checkpoint. The first is before the first record: a file with something in it is
+// ours only if there was one.
+func reopen(path string, state fileState, begun bool) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // as above
 	if err != nil {
 		return nil, fmt.Errorf("replay: the file of this run cannot be opened: %w", err)
@@ -91,8 +92,7 @@ func reopen(path string, state fileState) (*os.File, error) {
 	case info.Size() < state.Size:
 		err = fmt.Errorf("%s has %d bytes and had %d at the last checkpoint: it was changed since, and cannot be gone on with; begin anew with another file",
 			path, info.Size(), state.Size)
-	case state.Size == 0 && info.Size() > 0:
-		// Nothing is delivered before the first checkpoint: that is somebody else's.
+	case !begun && info.Size() > 0:
 		err = fmt.Errorf("%s exists already, is not of this run, and is not overwritten; move it away", path)
 	default:
 		err = cut(f, state.Size)
