@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ func (w *replayWish) problem(format string, args ...any) {
 // request makes the request that the flags say.
 func (f *replayFlags) request(c *cli, cfg *config.Config) (replay.Request, error) {
 	w := &replayWish{flags: f, req: replay.Request{
-		FromFile: f.fromFile, By: cmp.Or(f.by, c.whoami()), Reason: f.reason,
+		FromFile: absolute(f.fromFile), By: cmp.Or(f.by, c.whoami()), Reason: f.reason,
 		AllowSameTopic: f.sameTopic, MaxHops: f.maxHops, GoOn: f.goOn,
 	}}
 	w.times(c)
@@ -46,6 +47,17 @@ func (f *replayFlags) request(c *cli, cfg *config.Config) (replay.Request, error
 		return w.req, exitError{&replay.RequestError{Problems: w.problems}, exitUsage}
 	}
 	return w.req, nil
+}
+
+// absolute makes a path mean the same wherever the run is resumed.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }
 
 // whoami names who wants a replay where nobody says.
@@ -216,7 +228,7 @@ func (w *replayWish) given() {
 	case f.url != "":
 		*to = replay.Target{Kind: replay.ToHTTP, URL: f.url, SecretFiles: f.secretFiles}
 	case f.file != "":
-		*to = replay.Target{Kind: replay.ToFile, File: f.file}
+		*to = replay.Target{Kind: replay.ToFile, File: absolute(f.file)}
 	}
 }
 

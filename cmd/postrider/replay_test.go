@@ -66,12 +66,12 @@ func TestReplayRequest(t *testing.T) {
 			},
 		},
 		"--from-file a.jsonl --target original": {
-			FromFile: "a.jsonl", Exact: true, Select: selection.Selection{All: true, Replayed: true}, To: replay.Target{Kind: replay.ToTopic},
+			FromFile: absolute("a.jsonl"), Exact: true, Select: selection.Selection{All: true, Replayed: true}, To: replay.Target{Kind: replay.ToTopic},
 		},
 		"--from-file a.jsonl --mark --type sent --target stdout": {
-			FromFile: "a.jsonl", Select: selection.Selection{Types: []string{"sent"}}, To: replay.Target{Kind: replay.ToStdout},
+			FromFile: absolute("a.jsonl"), Select: selection.Selection{Types: []string{"sent"}}, To: replay.Target{Kind: replay.ToStdout},
 		},
-		"--where test --file a.jsonl": {Select: selection.Selection{Where: "test"}, To: replay.Target{Kind: replay.ToFile, File: "a.jsonl"}},
+		"--where test --file a.jsonl": {Select: selection.Selection{Where: "test"}, To: replay.Target{Kind: replay.ToFile, File: absolute("a.jsonl")}},
 	} {
 		want.By, want.Reason = "bob", "why"
 		got, err := wish(t, append(strings.Fields(line), "--by", "bob", "--reason", "why")...)

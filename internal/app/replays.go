@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func NewReplays(cfg *config.Config, client *broker.Client, o ReplayOptions) *Rep
 		Client: client, Publisher: p,
 		Journal: k.Topics.Replays(), Raw: k.Topics.Raw(), State: []string{k.Topics.Seen(), k.Topics.Replays()}, KeyKind: k.Topics.Key,
 		Hash: addressHash(cfg), HTTP: httpTargets(cfg, o.Log, o.Now), Stdout: o.Stdout,
-		Dial: func(t replay.Target) (delivery.Options, error) { return dialTarget(t, o.Log, o.Now) },
+		Dial:  func(t replay.Target) (delivery.Options, error) { return dialTarget(t, o.Log, o.Now) },
 		NewID: newReplayID, Host: host, PID: os.Getpid(), Alive: processAlive, Now: o.Now, Log: o.Log,
 	}
 	for _, s := range TopicSpecs(k, cfg.EmbeddedBroker()) {
@@ -66,7 +67,7 @@ func NewReplays(cfg *config.Config, client *broker.Client, o ReplayOptions) *Rep
 	if k.Topics.Create != "never" {
 		opt.CreateTopic = func(name string, partitions int) broker.TopicSpec {
 			return broker.TopicSpec{
-				Name: name, Partitions: partitions, Replication: k.Topics.Replication, Embedded: cfg.EmbeddedBroker(),
+				Name: name, Partitions: cmp.Or(partitions, k.Topics.Partitions), Replication: k.Topics.Replication, Embedded: cfg.EmbeddedBroker(),
 				Configs: topicConfigs(k, cfg.EmbeddedBroker(), k.Topics.Retention.Typed, k.Topics.MaxMessageBytes),
 			}
 		}

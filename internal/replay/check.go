@@ -234,10 +234,37 @@ func (e *Engine) checkPlan(ctx context.Context, plan *Plan) error {
 	if err != nil {
 		return err
 	}
-	if problems := checkRanges(plan, reports); len(problems) > 0 {
+	problems := checkRanges(plan, reports)
+	if len(problems) == 0 {
+		if problems, err = e.checkEnds(ctx, plan); err != nil {
+			return err
+		}
+	}
+	if len(problems) > 0 {
 		return &RequestError{problems}
 	}
 	return nil
+}
+
+// checkEnds holds a plan's ranges against what the topics hold: what is not there yet
+// would be waited for.
+func (e *Engine) checkEnds(ctx context.Context, plan *Plan) (problems []string, err error) {
+	logs, topic := map[int]broker.OffsetRange(nil), ""
+	for _, r := range plan.Ranges {
+		if plan.Request.FromFile != "" {
+			break
+		}
+		if r.Topic != topic {
+			if logs, err = e.opt.Client.Offsets(ctx, r.Topic); err != nil {
+				return nil, fmt.Errorf("replay: %w", err)
+			}
+			topic = r.Topic
+		}
+		if next := logs[r.Partition].Next; r.To > next {
+			problems = append(problems, fmt.Sprintf("the plan reads %s/%d up to offset %d, and it ends at %d: was the topic made anew?", r.Topic, r.Partition, r.To, next))
+		}
+	}
+	return problems, nil
 }
 
 // checkRanges holds a plan's ranges against the topics that its request selects.
@@ -287,7 +314,10 @@ func (e *Engine) ensureTarget(ctx context.Context, plan *Plan) error {
 	if e.opt.CreateTopic == nil {
 		return &RequestError{[]string{fmt.Sprintf("topic %s does not exist; make it first, with as many partitions as the topic that the records are from", to.Topic)}}
 	}
-	spec := e.opt.CreateTopic(to.Topic, partitionsOf(plan))
+	spec, err := e.madeTopic(ctx, plan)
+	if err != nil {
+		return err
+	}
 	if _, err := e.opt.Client.EnsureTopics(ctx, []broker.TopicSpec{spec}, true); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
@@ -306,11 +336,25 @@ func (e *Engine) learnLimits(ctx context.Context) error {
 	return nil
 }
 
-// partitionsOf is how many partitions the topics of a plan have, at most.
-func partitionsOf(plan *Plan) int {
-	n := 1
+// madeTopic describes the topic that a plan's copies go to, should it be missing: with
+// as many partitions as the topic with the most that is read, so that records of one
+// key lie as they lay. An archive does not say how many there were.
+func (e *Engine) madeTopic(ctx context.Context, plan *Plan) (broker.TopicSpec, error) {
+	var names []string
 	for _, r := range plan.Ranges {
-		n = max(n, r.Partition+1)
+		if plan.Request.FromFile == "" && !slices.Contains(names, r.Topic) {
+			names = append(names, r.Topic)
+		}
 	}
-	return n
+	n := 0
+	if len(names) > 0 {
+		reports, err := e.opt.Client.Topics(ctx, names...)
+		if err != nil {
+			return broker.TopicSpec{}, fmt.Errorf("replay: %w", err)
+		}
+		for _, t := range reports {
+			n = max(n, t.Partitions)
+		}
+	}
+	return e.opt.CreateTopic(plan.Request.To.Topic, n), nil
 }

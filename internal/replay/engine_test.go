@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +65,7 @@ func newEngineRig(t *testing.T, change ...func(*replay.Options)) *engineRig {
 		State: []string{r.topic("replays")}, KeyKind: "message", Stdout: io.Discard, NewID: func() string { return uuid.Must(uuid.NewV7()).String() },
 		Host: "here", PID: os.Getpid(), Alive: func(int) bool { return true }, Now: time.Now,
 		CreateTopic: func(name string, n int) broker.TopicSpec {
-			return broker.TopicSpec{Name: name, Partitions: n, Embedded: true, Configs: map[string]string{}}
+			return broker.TopicSpec{Name: name, Partitions: max(n, 1), Embedded: true, Configs: map[string]string{}}
 		},
 	}
 	for _, c := range change {
@@ -242,8 +243,14 @@ func TestAReplayIntoItsOwnTopicEnds(t *testing.T) {
 func TestTheEarliestAreTakenUpToALimit(t *testing.T) {
 	t.Parallel()
 	r := newEngineRig(t)
-	r.fill(r.make("a", 4), 60)
-	req := r.request(replay.Target{Kind: replay.ToTopic, Topic: r.topic("b")}) // made with as many partitions
+	recs := r.fill(r.make("a", 1), 60)
+	for i := range recs { // the last partition stays empty
+		recs[i].Topic, recs[i].Key = r.topic("wide"), fmt.Append(nil, "k", i%2)
+	}
+	r.make("wide", 4)
+	r.publish(recs)
+	req := r.request(replay.Target{Kind: replay.ToTopic, Topic: r.topic("b")})
+	req.Select.Topics = []string{r.topic("wide")}
 	req.Select.Limit = 7
 	r.run(req)
 	var got []string
@@ -251,6 +258,9 @@ func TestTheEarliestAreTakenUpToALimit(t *testing.T) {
 		got = append(got, string(m.Value))
 	}
 	slices.Sort(got)
+	if logs, err := r.client.Offsets(r.ctx, r.topic("b")); err != nil || len(logs) != 4 {
+		t.Errorf("the target was made with %d partitions, %v, want the source's 4", len(logs), err)
+	}
 	if want := []string{`{"n":0}`, `{"n":1}`, `{"n":2}`, `{"n":3}`, `{"n":4}`, `{"n":5}`, `{"n":6}`}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want the first seven", got)
 	}
@@ -424,6 +434,7 @@ func TestAPlanIsCheckedAgain(t *testing.T) {
 	}
 	for name, change := range map[string]func(*replay.Plan){
 		"another topic":      func(p *replay.Plan) { p.Ranges[0].Topic = r.topic("secret") },
+		"more than there is": func(p *replay.Plan) { p.Ranges[0].To++ },
 		"no such partition":  func(p *replay.Plan) { p.Ranges[0].Partition = 7 },
 		"backwards":          func(p *replay.Plan) { p.Ranges[0].From = 9 },
 		"twice":              func(p *replay.Plan) { p.Ranges = append(p.Ranges, p.Ranges[0]) },
@@ -436,6 +447,28 @@ func TestAPlanIsCheckedAgain(t *testing.T) {
 		change(&changed)
 		if run, err := r.Execute(r.ctx, &changed, nil); err == nil || run.ID != "" {
 			t.Errorf("%s: Execute = %+v, %v, want a refusal", name, run, err)
+		}
+	}
+}
+
+// An archive may have been written by anybody.
+func TestAnArchiveDoesNotGoBackIntoState(t *testing.T) {
+	t.Parallel()
+	r := newEngineRig(t)
+	file := filepath.Join(t.TempDir(), "archive.jsonl")
+	for _, topic := range []string{r.topic("replays"), "__consumer_offsets"} {
+		line := fmt.Sprintf(`{"v":1,"topic":%q,"partition":0,"offset":0,"timestamp":"2026-11-22T00:00:00.000Z","key":"k","value":"v"}`+"\n", topic)
+		if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		req := replay.Request{FromFile: file, Exact: true, To: replay.Target{Kind: replay.ToTopic}, By: "tester"}
+		var bad *replay.RequestError
+		if _, err := r.Plan(r.ctx, req, replay.PlanOptions{}); !errors.As(err, &bad) || !strings.Contains(err.Error(), topic) {
+			t.Errorf("%s: Plan = %v, want a refusal", topic, err)
+		}
+		req.To.Topic = r.make("restored", 1)
+		if _, err := r.Plan(r.ctx, req, replay.PlanOptions{}); err != nil {
+			t.Errorf("%s into another topic: %v", topic, err)
 		}
 	}
 }

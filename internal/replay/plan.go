@@ -151,9 +151,9 @@ func (b *planner) meant(r *Range, log broker.OffsetRange) bool {
 	return len(sel.Offsets) == 0 || b.span(r, log)
 }
 
-// span narrows a range to the offsets that are asked for; false: to none. What lies
-// before the log is a gap. Several spans of one partition are read as one range, of
-// which the selection takes its parts.
+// span narrows a range to the offsets that are asked for; false: to none. Several
+// spans of one partition are read as one range, of which the selection takes its
+// parts.
 func (b *planner) span(r *Range, log broker.OffsetRange) bool {
 	first, last := int64(-1), int64(0)
 	for _, s := range b.plan.Request.Select.Offsets {
@@ -168,9 +168,6 @@ func (b *planner) span(r *Range, log broker.OffsetRange) bool {
 			first = s.From
 		}
 		last = max(last, to)
-		if s.From < log.First && b.plan.Request.Select.From.IsZero() {
-			b.plan.Gaps = append(b.plan.Gaps, Gap{r.Topic, r.Partition, s.From, min(to, log.First), GapExpired})
-		}
 	}
 	if first < 0 {
 		return false
@@ -179,22 +176,41 @@ func (b *planner) span(r *Range, log broker.OffsetRange) bool {
 	return true
 }
 
-// expired tells what the log has lost of a window of time: its first record is later
-// than the window's begin, and there were others before.
+// expired tells what the log has lost of what is asked for. If that has a begin in
+// time, nothing is lost unless the log's first record is later.
 func (b *planner) expired(ctx context.Context, r *Range, log broker.OffsetRange) error {
-	from := b.plan.Request.Select.From
-	if from.IsZero() || log.First == 0 || r.From != log.First || len(b.plan.Request.Select.Offsets) > 0 {
-		return nil
+	lost := b.lost(r, log)
+	if from := b.plan.Request.Select.From; !from.IsZero() && len(lost) > 0 && log.First < log.Next {
+		first, err := b.engine.timeOf(ctx, r.Topic, r.Partition, log)
+		if err != nil || !first.After(from) {
+			return err
+		}
 	}
-	if log.First == log.Next {
-		b.plan.Gaps = append(b.plan.Gaps, Gap{r.Topic, r.Partition, 0, log.First, GapExpired})
-		return nil
+	b.plan.Gaps = append(b.plan.Gaps, lost...)
+	return nil
+}
+
+// lost are the offsets below a log's start that may be asked for: those that are, or
+// any, from a begin in time on. Without either, what is there is all that is meant.
+func (b *planner) lost(r *Range, log broker.OffsetRange) (gaps []Gap) {
+	sel := &b.plan.Request.Select
+	if len(sel.Offsets) == 0 {
+		if !sel.From.IsZero() && log.First > 0 && r.From == log.First {
+			gaps = []Gap{{r.Topic, r.Partition, 0, log.First, GapExpired}}
+		}
+		return gaps
 	}
-	first, err := b.engine.timeOf(ctx, r.Topic, r.Partition, log)
-	if err == nil && first.After(from) {
-		b.plan.Gaps = append(b.plan.Gaps, Gap{r.Topic, r.Partition, 0, log.First, GapExpired})
+	for _, s := range sel.Offsets {
+		if s.Partition != r.Partition || s.Topic != "" && s.Topic != r.Topic || s.From >= log.First {
+			continue
+		}
+		to := log.First
+		if s.To > 0 {
+			to = min(to, s.To)
+		}
+		gaps = append(gaps, Gap{r.Topic, r.Partition, s.From, to, GapExpired})
 	}
-	return err
+	return gaps
 }
 
 // timeOf is the time of a log's first record.
@@ -274,7 +290,9 @@ func (b *planner) targetNotes(ctx context.Context, note func(string, ...any), re
 	case len(found) == 0 && b.engine.opt.CreateTopic == nil:
 		note("topic %s does not exist, and kafka.topics.create does not let it be made: make it first", to)
 	case len(found) == 0:
-		note("topic %s does not exist; it will be made with %d partitions", to, partitionsOf(b.plan))
+		if spec, err := b.engine.madeTopic(ctx, b.plan); err == nil {
+			note("topic %s does not exist; it will be made with %d partitions", to, spec.Partitions)
+		}
 	default:
 		for _, t := range reports {
 			if t.Partitions != found[0].Partitions {

@@ -72,7 +72,7 @@ func (b *planner) places(r *Range, each int) []Range {
 // lookAt looks at one part of a range.
 func (b *planner) lookAt(ctx context.Context, at int, place Range, q *PartitionProgress, tell func()) error {
 	part := Plan{Request: b.plan.Request, Ranges: []Range{place}}
-	r := &reader{client: b.engine.opt.Client, plan: &part, choose: b.choose}
+	r := &reader{client: b.engine.opt.Client, plan: &part, choose: b.choose, ours: b.engine.state}
 	perRange := 0
 	err := r.read(ctx, 0, place.From, func(p *piece) error {
 		q.Read += p.end.read

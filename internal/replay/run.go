@@ -64,7 +64,7 @@ func (e *Engine) newJob(ctx context.Context, run Run) (*job, error) {
 		engine: e, run: run, window: newWindow(req.Pace.MaxInFlight),
 		merged: req.To.merged() || req.Select.Limit > 0 || req.Pace.Speed > 0, turns: req.To.merged(),
 		pacer:  newPacer(req.Pace, run.Plan.paceFrom(), e.opt.Now),
-		reader: &reader{client: e.opt.Client, plan: &run.Plan, choose: choose},
+		reader: &reader{client: e.opt.Client, plan: &run.Plan, choose: choose, ours: e.state},
 	}
 	if run.Resumed > 0 {
 		j.pacer.first = time.Time{} // the pace goes on from where the run stopped

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/selection"
@@ -92,9 +93,11 @@ type reader struct {
 	plan   *Plan
 	choose *chooser
 	bytes  int // of one fetch
+	// ours reports the topics of this software's own state.
+	ours func(topic string) bool
 }
 
-// filePiece is how many records of an archive make a piece.
+// filePiece is how many records of an archive make a piece, unless they are large.
 const filePiece = 256
 
 // read reads the range at a place in the plan from an offset on and calls fn with its
@@ -138,7 +141,7 @@ func (r *reader) readFile(ctx context.Context, at int, from int64, fn func(*piec
 		return err
 	}
 	defer src.close()
-	p := &piece{at: at, end: mark{next: from}}
+	p, bytes := &piece{at: at, end: mark{next: from}}, 0
 	for {
 		m, number, err := src.next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -147,14 +150,27 @@ func (r *reader) readFile(ctx context.Context, at int, from int64, fn func(*piec
 		if err != nil {
 			return err
 		}
+		if err := r.mayGoBack(m.Topic); err != nil {
+			return err
+		}
 		if err := p.take(r.choose, &m, number+1); err != nil {
 			return fmt.Errorf("replay: %s, record %d: %w", r.plan.Request.FromFile, number+1, err)
 		}
-		if p.end.read == filePiece {
+		if bytes += sizeOf(&m); p.end.read == filePiece || bytes >= batchBytes {
 			if err := fn(p); err != nil {
 				return err
 			}
-			p = &piece{at: at, end: mark{next: number + 1}}
+			p, bytes = &piece{at: at, end: mark{next: number + 1}}, 0
 		}
 	}
+}
+
+// mayGoBack refuses an archive's records of topics that are none of a replay's: they
+// were put there by somebody else.
+func (r *reader) mayGoBack(topic string) error {
+	to := &r.plan.Request.To
+	if to.Kind != ToTopic || to.Topic != "" || !r.ours(topic) && !strings.HasPrefix(topic, "__") {
+		return nil
+	}
+	return &RequestError{[]string{fmt.Sprintf("%s holds records of topic %s, which is not for replays; name the topic that they are to go to", r.plan.Request.FromFile, topic)}}
 }
