@@ -12,6 +12,7 @@ import (
 // stream is one range on its way into the merge.
 type stream struct {
 	pieces chan *piece
+	err    error // why there are no more, once pieces is closed
 	now    *piece
 	i      int // the message that is next
 }
@@ -54,7 +55,7 @@ func (r *reader) merge(ctx context.Context, from []int64, fn func(p *piece, i in
 		streams[at] = s
 		g.Go(func() error {
 			defer close(s.pieces)
-			return r.read(ctx, at, from[at], func(p *piece) error {
+			s.err = r.read(ctx, at, from[at], func(p *piece) error {
 				select {
 				case s.pieces <- p:
 					return nil
@@ -62,6 +63,7 @@ func (r *reader) merge(ctx context.Context, from []int64, fn func(p *piece, i in
 					return context.Cause(ctx)
 				}
 			})
+			return s.err
 		})
 	}
 	g.Go(func() error { return drain(ctx, streams, fn, done) })
@@ -112,7 +114,7 @@ func (s *stream) advance(ctx context.Context, done func(*piece) error) (bool, er
 		select {
 		case p, ok := <-s.pieces:
 			if !ok {
-				return false, nil
+				return false, s.err // what others have may be later than what is missing here
 			}
 			s.now, s.i = p, 0
 		case <-ctx.Done():

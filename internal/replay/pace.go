@@ -55,6 +55,9 @@ func (p *pacer) wait(ctx context.Context, recs []broker.Message) (int, error) {
 	return n, nil
 }
 
+// early reports whether a record of that time has to wait for its turn.
+func (p *pacer) early(t time.Time) bool { return p.speed > 0 && p.due(t).After(p.now()) }
+
 // due is when a record of that time goes.
 func (p *pacer) due(t time.Time) time.Time {
 	p.mu.Lock()

@@ -1,8 +1,10 @@
 package replay
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -78,4 +80,121 @@ func TestCheckpointsDoNotWaitForDeliveries(t *testing.T) {
 			t.Errorf("a checkpoint of %d records up to %+v, %v, want one of all", n, c, err)
 		}
 	})
+}
+
+// countingSink counts.
+type countingSink struct {
+	batches, records int
+}
+
+func (s *countingSink) Deliver(_ context.Context, recs []broker.Message) ([]Failure, error) {
+	s.batches++
+	s.records += len(recs)
+	return nil, nil
+}
+
+func (*countingSink) Flush(context.Context) (json.RawMessage, error) { return nil, nil }
+func (*countingSink) Close(context.Context) error                    { return nil }
+
+// At the pace of their own times, records that are due go together: one at a time they
+// would fall behind.
+func TestWhatIsDueGoesTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sink := &countingSink{}
+		j := &job{engine: &Engine{opt: Options{Now: time.Now}}, sink: sink, merged: true, window: newWindow(1000), batch: 500,
+			pacer: newPacer(Pace{Speed: 1}, time.Time{}, time.Now)}
+		j.run.Progress.Partitions = make([]PartitionProgress, 1)
+		l := &lane{job: j, ctx: t.Context(), deliver: t.Context(), left: -1}
+		began := time.Now()
+		p := &piece{msgs: messages(0, 400)} // a millisecond apart
+		p.msgs[399].Time = p.msgs[0].Time.Add(time.Hour)
+		for i := range p.msgs {
+			p.marks = append(p.marks, mark{next: int64(i + 1)})
+		}
+		if err := l.take(p, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // the target was slow
+		for i := 1; i < len(p.msgs); i++ {
+			if err := l.take(p, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.flush(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); sink.records != 400 || sink.batches > 3 || took != time.Hour {
+			t.Errorf("%d records in %d batches after %v, want 400 in at most 3 after an hour", sink.records, sink.batches, took)
+		}
+	})
+}
+
+// A range that cannot be read is not at its end: nothing later than it is delivered.
+func TestAMergeStopsWhereARangeBreaks(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	streams := []*stream{{pieces: make(chan *piece, 1)}, {pieces: make(chan *piece), err: broken}}
+	streams[0].pieces <- &piece{msgs: messages(0, 1)}
+	close(streams[1].pieces)
+	err := drain(t.Context(), streams, func(p *piece, i int) error {
+		t.Errorf("delivered %d", p.msgs[i].Offset)
+		return nil
+	}, func(*piece) error { return nil })
+	if !errors.Is(err, broken) {
+		t.Errorf("drain = %v, want that it is broken", err)
+	}
+}
+
+// The window asks for a checkpoint while there is still room to go on in.
+func TestWindowAsksInTime(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]int{1: 0, 2: 2, 3: 3, 10: 6} {
+		w, asked := newWindow(size), 0
+		for i := 1; i <= size && asked == 0; i++ {
+			if err := w.enter(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-w.full:
+				asked = i
+			default:
+			}
+		}
+		if asked != want {
+			t.Errorf("a window of %d asks at %d, want %d", size, asked, want)
+		}
+	}
+}
+
+// Large records of an archive are not gathered by the hundred.
+func TestLargeRecordsOfAFileMakeSmallPieces(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	s := mustSink(t, path, nil)
+	recs := messages(0, 8)
+	for i := range recs {
+		recs[i].Value = bytes.Repeat([]byte("x"), 1<<20)
+	}
+	deliver(t, s, recs)
+	flush(t, s)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	req := Request{FromFile: path, Exact: true}
+	choose, err := newChooser(&req, "message")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{plan: &Plan{Request: req, Ranges: []Range{{To: -1}}}, choose: choose}
+	read := 0
+	err = r.read(t.Context(), 0, 0, func(p *piece) error {
+		if read += len(p.msgs); len(p.msgs) > 3 {
+			t.Errorf("a piece of %d records of a mebibyte", len(p.msgs))
+		}
+		return nil
+	})
+	if err != nil || read != 8 {
+		t.Errorf("read %d records, %v", read, err)
+	}
 }

@@ -51,7 +51,7 @@ func (l *lane) take(p *piece, i int) error {
 	switch {
 	case l.left == 0:
 		return cmp.Or(l.flush(), errEnough)
-	case len(l.batch.msgs) >= l.job.batch, l.batch.bytes >= batchBytes, l.job.pacer.speed > 0:
+	case len(l.batch.msgs) >= l.job.batch, l.batch.bytes >= batchBytes, l.job.pacer.early(p.msgs[i].Time):
 		return l.flush()
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 // those on their way, and those that no checkpoint covers yet.
 type window struct {
 	size int
-	full chan struct{} // asks for a checkpoint
+	full chan struct{} // asks for a checkpoint: half of it is used, or more
 
 	mu    sync.Mutex
 	used  int
@@ -25,21 +25,31 @@ func (w *window) enter(ctx context.Context, n int) error {
 	for {
 		w.mu.Lock()
 		if w.used+n <= w.size {
+			half := (w.size + 1) / 2
+			passes := w.used <= half && w.used+n > half
 			w.used += n
 			w.mu.Unlock()
+			if passes { // the other half is for the time that a checkpoint takes
+				w.ask()
+			}
 			return nil
 		}
 		freed := w.freed
 		w.mu.Unlock()
-		select { // a checkpoint makes room
-		case w.full <- struct{}{}:
-		default:
-		}
+		w.ask()
 		select {
 		case <-freed:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// ask asks for a checkpoint, which makes room.
+func (w *window) ask() {
+	select {
+	case w.full <- struct{}{}:
+	default:
 	}
 }
 
