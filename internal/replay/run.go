@@ -269,7 +269,7 @@ func (j *job) hand(ctx context.Context, b *batch, done, n int) error {
 	}
 	j.since += n
 	j.run.Progress.Last = b.msgs[done+n-1].Time
-	j.pass(b, done+n, failed)
+	j.pass(b, n, failed)
 	return nil
 }
 
