@@ -102,8 +102,10 @@ func TestWhatIsDueGoesTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sink := &countingSink{}
-		j := &job{engine: &Engine{opt: Options{Now: time.Now}}, sink: sink, merged: true, window: newWindow(1000), batch: 500,
-			pacer: newPacer(Pace{Speed: 1}, time.Time{}, time.Now)}
+		j := &job{
+			engine: &Engine{opt: Options{Now: time.Now}}, sink: sink, merged: true, window: newWindow(1000), batch: 500,
+			pacer: newPacer(Pace{Speed: 1}, time.Time{}, time.Now),
+		}
 		j.run.Progress.Partitions = make([]PartitionProgress, 1)
 		l := &lane{job: j, ctx: t.Context(), deliver: t.Context(), left: -1}
 		began := time.Now()
@@ -115,7 +117,7 @@ func TestWhatIsDueGoesTogether(t *testing.T) {
 		if err := l.take(p, 0); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second) // the target was slow
+		<-time.After(time.Second) // the target was slow
 		for i := 1; i < len(p.msgs); i++ {
 			if err := l.take(p, i); err != nil {
 				t.Fatal(err)
