@@ -48,6 +48,22 @@ func explain(text string, err error) error {
 	return found
 }
 
+// broken explains an error of an evaluation. What the library says of a value quotes
+// it, and the value may be an address; so only what quotes none is told.
+func broken(text string, err error) error {
+	found := &ExpressionError{}
+	if !errors.As(explain(text, err), &found) {
+		return err
+	}
+	for _, harmless := range []string{"index out of range: ", "runtime error: integer divide by zero", "memory budget exceeded"} {
+		if strings.HasPrefix(found.Message, harmless) {
+			return found
+		}
+	}
+	found.Message = "the expression breaks down at what this record holds"
+	return found
+}
+
 // plain says what the library says in words for people.
 func plain(message string) string {
 	switch message {

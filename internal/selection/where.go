@@ -2,6 +2,8 @@ package selection
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/expr-lang/expr"
@@ -44,9 +46,13 @@ func compileWhere(text string) (*where, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := expr.Compile(text, options()...)
+	sums := &joiner{}
+	program, err := expr.Compile(text, append(options(), expr.Patch(sums))...)
 	if err != nil {
 		return nil, explain(text, err)
+	}
+	if sums.err != nil {
+		return nil, explain(text, sums.err.Bind(program.Source()))
 	}
 	w := &where{text: text, program: program, asks: wanted}
 	w.machines.New = func() any { return &machine{vm: vm.VM{MemoryBudget: memoryBudget}} }
@@ -65,9 +71,22 @@ func options() []expr.Option {
 	return list
 }
 
-// disabled are the functions that depend on when or where they are called, that make
-// much of little, or that break down at what is absent (metadata["x"] does not).
-func disabled() []string { return []string{"now", "timezone", "repeat", "get"} }
+// disabled are the functions that depend on when or where they are called, that break
+// down at what is absent (metadata["x"] does not), or that make much of little: those
+// that join texts, or make lists as long as a text. The budget counts elements, not
+// bytes, and who may only look at plans could have the process killed by one
+// expression.
+func disabled() []string {
+	return []string{
+		"now", "timezone", "get", "take",
+		"repeat", "replace", "join", "toJSON", "fromJSON", "toBase64", "fromBase64",
+		"split", "splitAfter", "concat", "flatten", "toPairs", "fromPairs", "sort", "uniq", "reverse",
+	}
+}
+
+// folding are the functions of the same sort that take a predicate, which the library
+// cannot disable.
+func folding() []string { return []string{"reduce", "sum", "groupBy", "sortBy"} }
 
 // told reports whether the expression can be evaluated by what a record's headers tell.
 func (w *where) told(t *told) bool {
@@ -95,7 +114,7 @@ func (w *where) evaluate(r *Record, t *told, e *event.Event) (bool, error) {
 	}
 	result, err := m.vm.Run(w.program, &m.env)
 	if err != nil {
-		return false, explain(w.text, err)
+		return false, broken(w.text, err)
 	}
 	fits, ok := result.(bool)
 	if !ok {
@@ -134,8 +153,12 @@ func (s *surveyor) Visit(node *ast.Node) {
 		}
 		s.asks |= asked(n.Value)
 	case *ast.BinaryNode:
-		if n.Operator == ".." {
-			s.refuse(n, "ranges (..) are not available")
+		s.visitBinary(n)
+	case *ast.MemberNode:
+		s.visitMember(n)
+	case *ast.BuiltinNode:
+		if slices.Contains(folding(), n.Name) {
+			s.refuse(n, n.Name+" is not available here")
 		}
 	case *ast.PredicateNode:
 		if nesting(n.Node) >= maxNesting {
@@ -144,9 +167,48 @@ func (s *surveyor) Visit(node *ast.Node) {
 	}
 }
 
+// visitBinary refuses ranges, and patterns that a record brings: those may take long.
+func (s *surveyor) visitBinary(n *ast.BinaryNode) {
+	switch _, fixed := n.Right.(*ast.StringNode); {
+	case n.Operator == "..":
+		s.refuse(n, "ranges (..) are not available")
+	case n.Operator == "matches" && !fixed:
+		s.refuse(n, "the pattern of matches has to be a text in quotes")
+	}
+}
+
+// visitMember refuses methods of times: a layout can double what it is given, and local
+// time is this machine's. Members of maps may be called so.
+func (s *surveyor) visitMember(n *ast.MemberNode) {
+	if of, ok := n.Node.(*ast.IdentifierNode); ok && (of.Value == "metadata" || of.Value == "headers") {
+		return
+	}
+	if name, ok := n.Property.(*ast.StringNode); ok && slices.Contains([]string{"Format", "AppendFormat", "Local"}, name.Value) {
+		s.refuse(n, name.Value+" is not available here")
+	}
+}
+
 func (s *surveyor) refuse(n ast.Node, message string) {
 	if s.err == nil {
 		s.err = &file.Error{Location: n.Location(), Message: message}
+	}
+}
+
+// joiner finds texts that are added: each addition can double them, and nothing
+// counts their bytes. It is an expr patch, since it needs types; it changes nothing.
+type joiner struct{ err *file.Error }
+
+// Visit implements ast.Visitor.
+func (j *joiner) Visit(node *ast.Node) {
+	n, ok := (*node).(*ast.BinaryNode)
+	if !ok || n.Operator != "+" || j.err != nil {
+		return
+	}
+	for _, side := range []ast.Node{n.Left, n.Right} {
+		if t := side.Type(); t == nil || t.Kind() == reflect.String || t.Kind() == reflect.Interface {
+			j.err = &file.Error{Location: n.Location(), Message: "texts cannot be added: compare each with == and join the comparisons with and"}
+			return
+		}
 	}
 }
 

@@ -92,6 +92,60 @@ func TestExpressionThatBreaksDownIsAnError(t *testing.T) {
 	}
 }
 
+// TestExpressionsThatMakeMuchOfLittle: texts that double at every step would have the
+// process killed, whatever the list budget; and one list of a text's characters in
+// another would keep it busy for hours.
+func TestExpressionsThatMakeMuchOfLittle(t *testing.T) {
+	t.Parallel()
+	for _, bomb := range []string{
+		`let a = subject + subject; let b = a + a; let c = b + b; len(c) > 0`,
+		`len(subject + "x") > 0`,
+		`len(map(tags, # + subject)) > 0`,
+		`len(map(tags, (# == "x" ? subject : 1) + subject)) > 0`,
+		`len(reduce(tags, #acc + #acc, subject)) > 0`,
+		`len(sum(map(tags, raw))) > 0`,
+		`len(replace(subject, "", subject)) > 0`,
+		`len(join(tags, subject)) > 0`,
+		`any(split(subject, ""), any(split(subject, ""), # == "zz"))`,
+		`len(toJSON(raw)) > 0`,
+		`len(concat(tags, tags)) > 0`,
+		`received_at.Format(received_at.Format(received_at.Format("2"))) == ""`, // on the 22nd it doubles
+		`subject matches raw`,
+	} {
+		if _, err := selection.Compile(selection.Selection{Where: bomb}, selection.Options{}); err == nil {
+			t.Errorf("%s: compiled", bomb)
+		}
+	}
+	for _, fine := range []string{
+		`smtp.code + 1 > 5`, `occurred_at + duration("1h") < received_at`, `1.5 + smtp.attempt > 2`, `offset + 1 > partition`,
+		`duration("1h") + duration("1m") > duration("61m")`, `lower(subject) contains "x"`, `let n = smtp.code; n > 499 and n < 600`,
+		`metadata["format"] == ""`, `subject matches "^a+$"`, `time.Hour() == 1`, `metadata["Format"] == ""`,
+	} {
+		if _, err := selection.Compile(selection.Selection{Where: fine}, selection.Options{}); err != nil {
+			t.Errorf("%s: %v", fine, err)
+		}
+	}
+}
+
+// TestExpressionThatBreaksDownTellsNoValue: what breaks it down may be an address.
+func TestExpressionThatBreaksDownTellsNoValue(t *testing.T) {
+	t.Parallel()
+	for _, where := range []string{
+		`int(recipient) > 0`, `float(recipient) > 0`, `date(recipient) < time`, `duration(recipient) > duration("1h")`,
+		`int(tags[0]) > 0`,
+	} {
+		m, err := selection.Compile(selection.Selection{Where: where}, selection.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := bounced()
+		e.Recipient, e.Tags = "canary(@example.com", []string{"canary(@example.com"}
+		if _, err = m.Match(typed(e)); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: got %v, want an error that quotes nothing", where, err)
+		}
+	}
+}
+
 func TestExpressionHasABudget(t *testing.T) {
 	t.Parallel()
 	m, err := selection.Compile(selection.Selection{Where: `any(tags, len(map(tags, #)) == 0)`}, selection.Options{})
