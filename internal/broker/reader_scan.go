@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -45,6 +47,9 @@ const (
 	// takes to believe that a log which ends too early has lost what was there. It is
 	// longer than any election.
 	scanEmpty = int(30 * time.Second / fetchWait)
+	// scanBlank is how many such answers, not held back, it takes from a broker that says
+	// the log goes on: far more than of one that slows us down for a quota.
+	scanBlank = 30
 	// scanDecode is how often a batch that can't be decoded is asked for.
 	scanDecode = 3
 )
@@ -70,7 +75,7 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int, from, to
 		case chunk := <-s.chunks:
 			if err := fn(chunk); err != nil {
 				cancel()
-				_ = <-done // it ended because of us
+				<-done // it ended because of us
 				return (&callbackError{err}).result()
 			}
 		case err := <-done:
@@ -85,9 +90,11 @@ type scan struct {
 	cu     cursor
 	bytes  int
 	room   int // for more headers
+	usual  int // messages of an answer: those of the last
 	chunks chan Chunk
 
 	empty     int // answers in a row while the log ended too early
+	blank     int // answers in a row while it did not
 	undecoded int // in a row
 }
 
@@ -130,6 +137,10 @@ func (s *scan) again(err error) bool {
 		s.undecoded++
 		return s.undecoded < scanDecode
 	}
+	if _, ok := errors.AsType[*blankError](err); ok {
+		s.blank++
+		return s.blank < scanBlank
+	}
 	if _, ok := errors.AsType[*shortLogError](err); ok {
 		return false
 	}
@@ -152,6 +163,9 @@ func (s *scan) hand(ctx context.Context, c Chunk) error {
 // next makes one request.
 func (s *scan) next(ctx context.Context) (Chunk, error) {
 	parts, err := s.client.fetch(ctx, []*cursor{&s.cu}, fetchWait, s.bytes)
+	if damaged(err) {
+		err = &decodeError{s.cu, err}
+	}
 	if err != nil {
 		return Chunk{}, err
 	}
@@ -185,15 +199,16 @@ func (s *scan) take(c *Chunk, p *fetched) error {
 	if !ok || len(stream.Records) == 0 {
 		return s.nothing(p.HighWatermark)
 	}
-	s.empty = 0
+	s.empty, s.blank = 0, 0
 	before := s.cu.next
+	c.Messages = make([]Message, 0, s.usual)
 	for _, batch := range stream.Records {
 		if err := s.takeBatch(c, batch, p.HighWatermark); err != nil {
 			s.cu.next = before
 			return err
 		}
 	}
-	s.undecoded = 0
+	s.undecoded, s.usual = 0, len(c.Messages)
 	// A batch that compaction emptied says nothing about its last offset, and would
 	// be fetched for ever.
 	if s.cu.next == before && s.cu.next < p.HighWatermark {
@@ -216,12 +231,24 @@ func (e *shortLogError) Error() string {
 		e.topic, e.partition, e.next, e.to)
 }
 
+// blankError says that a broker answers with nothing where it says that there is more.
+type blankError struct {
+	cu        cursor
+	highWater int64
+}
+
+func (e *blankError) Error() string {
+	return fmt.Sprintf("broker: scan %s[%d]: there is nothing at offset %d and behind it, and the log goes on to %d",
+		e.cu.topic, e.cu.partition, e.cu.next, e.highWater)
+}
+
 // nothing notes an answer without records. There should be some, up to the end.
 func (s *scan) nothing(highWater int64) error {
-	if s.empty++; highWater > s.cu.next {
+	if highWater > s.cu.next {
 		s.empty = 0
+		return &blankError{s.cu, highWater}
 	}
-	if s.empty > scanEmpty {
+	if s.empty++; s.empty > scanEmpty {
 		return &shortLogError{s.cu.topic, s.cu.partition, s.cu.next, s.cu.stop}
 	}
 	return nil
@@ -238,6 +265,17 @@ func (e *decodeError) Error() string {
 }
 
 func (e *decodeError) Unwrap() error { return e.err }
+
+// damaged reports whether kafka-go failed at a batch, and not at the way to it: it has
+// no types for that.
+func damaged(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := err.Error()
+	return slices.ContainsFunc([]string{"crc32 checksum mismatch", "unsupported compression codec", "unsupported message version"},
+		func(s string) bool { return strings.Contains(text, s) })
+}
 
 func (s *scan) takeBatch(c *Chunk, batch protocol.RecordReader, highWater int64) error {
 	_, control := batch.(*protocol.ControlBatch)
