@@ -75,7 +75,7 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int, from, to
 		case chunk := <-s.chunks:
 			if err := fn(chunk); err != nil {
 				cancel()
-				<-done // it ended because of us
+				<-done //nolint:errcheck // it ended because of us
 				return (&callbackError{err}).result()
 			}
 		case err := <-done:

@@ -27,7 +27,7 @@ func TestScanEndsAtDamage(t *testing.T) {
 			r := newRig(t, PublisherOptions{})
 			r.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 				r.cluster.KeepControl()
-				res := req.ResponseKind().(*kmsg.FetchResponse) //nolint:errcheck,forcetypeassert // it is that of a fetch
+				res := req.ResponseKind().(*kmsg.FetchResponse) //nolint:errcheck // it is that of a fetch
 				topic, part := kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
 				topic.Topic, part.HighWatermark, part.RecordBatches = testTopic, 5, tt.records
 				topic.Partitions = append(topic.Partitions, part)
