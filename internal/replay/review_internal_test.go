@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/internal/replay/archive"
 )
 
 // A process may die before its second checkpoint, which is the first to know of
@@ -60,13 +61,14 @@ func TestCheckpointsDoNotWaitForDeliveries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := slowSink{make(chan struct{})}
-		j := &job{engine: &Engine{opt: Options{Now: time.Now}}, sink: s, merged: true, window: newWindow(10)}
+		j := &job{
+			engine: &Engine{opt: Options{Now: time.Now}}, sink: s, merged: true, window: newWindow(10), batch: 1,
+			pacer: newPacer(Pace{}, time.Time{}, time.Now),
+		}
 		j.run.Progress.Partitions = make([]PartitionProgress, 1)
-		p := &piece{msgs: messages(0, 1), marks: []mark{{next: 1}}, end: mark{next: 1}}
-		var b batch
-		b.add(p, 0)
+		l := &lane{job: j, ctx: t.Context(), deliver: t.Context(), left: -1}
 		go func() {
-			if err := j.hand(t.Context(), &b, 0, 1); err != nil {
+			if err := l.take(&piece{msgs: messages(0, 1), marks: []mark{{next: 1}}, end: mark{next: 1}}, 0); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -199,4 +201,57 @@ func TestLargeRecordsOfAFileMakeSmallPieces(t *testing.T) {
 	if err != nil || read != 8 {
 		t.Errorf("read %d records, %v", read, err)
 	}
+}
+
+// Where a run ends within a batch, the file does not keep the part before that: a
+// resumed run would put it there twice.
+func TestFileSinkKeepsNoPartOfABatch(t *testing.T) {
+	t.Parallel()
+	for name, stop := range map[string]func(*fileSink, context.Context, []broker.Message) bool{
+		"its context ends": func(s *fileSink, ctx context.Context, recs []broker.Message) bool {
+			_, err := s.Deliver(endsAfter(ctx, 3), recs)
+			return errors.Is(err, context.Canceled)
+		},
+		"a record is too long": func(s *fileSink, ctx context.Context, recs []broker.Message) bool {
+			recs[3].Value = make([]byte, archive.MaxLine)
+			failed, err := s.Deliver(ctx, recs)
+			return err == nil && len(failed) == 1
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "a.jsonl")
+		s := mustSink(t, path, &Run{})
+		deliver(t, s, messages(0, 2))
+		run := &Run{Sink: flush(t, s), Resumed: 1}
+		if !stop(s, t.Context(), messages(2, 5)) {
+			t.Errorf("%s: the batch is delivered", name)
+		}
+		if state, err := s.Flush(t.Context()); err == nil {
+			t.Errorf("%s: Flush = %s, want that there is nothing more to go on from", name, state)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s = mustSink(t, path, run)
+		deliver(t, s, messages(2, 5))
+		flush(t, s)
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantOffsets(t, path, 0, 7)
+	}
+}
+
+// endsAfter is a context that is found ended after so many looks.
+func endsAfter(ctx context.Context, looks int) context.Context { return &endingContext{ctx, looks} }
+
+type endingContext struct {
+	context.Context
+	left int
+}
+
+func (c *endingContext) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }

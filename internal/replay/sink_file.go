@@ -34,13 +34,14 @@ type fileSink struct {
 	state  fileState
 	added  int64 // records since state
 	failed error
+	goOn   bool // beyond records that cannot be archived
 }
 
 // newFileSink opens the file of a run. A new run does not touch a file that exists. A
 // resumed one goes on in its own: as far as the last checkpoint says, or from the
 // beginning, if the run ended before its first.
 func newFileSink(path string, run *Run) (*fileSink, error) {
-	s := &fileSink{}
+	s := &fileSink{goOn: run == nil || run.Plan.Request.GoOn}
 	if run != nil && run.Sink != nil {
 		if err := json.Unmarshal(run.Sink, &s.state); err != nil || s.state.Size < 0 {
 			return nil, fmt.Errorf("replay: the checkpoint of run %s says nothing of its file %s; begin anew with another file", run.ID, path)
@@ -122,12 +123,13 @@ func syncFolder(path string) error {
 	return dir.Sync()
 }
 
-// Deliver implements Sink.
+// Deliver implements Sink. Where it stops within recs, what it has written of them is
+// not to stay: a run that is resumed delivers all of them.
 func (s *fileSink) Deliver(ctx context.Context, recs []broker.Message) ([]Failure, error) {
 	var failed []Failure
 	for i := range recs {
 		if err := ctx.Err(); err != nil {
-			return failed, err
+			return failed, s.fail(err)
 		}
 		rec := archived(&recs[i])
 		switch err := s.out.Write(&rec); {
@@ -135,6 +137,10 @@ func (s *fileSink) Deliver(ctx context.Context, recs []broker.Message) ([]Failur
 			s.added++
 		case errors.Is(err, archive.ErrTooLong):
 			failed = append(failed, failureOf(&recs[i], err))
+			if !s.goOn {
+				_ = s.fail(err) // the run ends of the failure
+				return failed, nil
+			}
 		default:
 			return failed, s.fail(err)
 		}

@@ -212,7 +212,7 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 // TestFileSinkTooLong: a record that no archive takes is refused alone.
 func TestFileSinkTooLong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
-	s := mustSink(t, path, &Run{})
+	s := mustSink(t, path, &Run{Plan: Plan{Request: Request{GoOn: true}}})
 	recs := messages(0, 2)
 	long := messages(9, 1)
 	long[0].Value = make([]byte, archive.MaxLine+1)
