@@ -529,3 +529,53 @@ func TestOneRedriveAtATime(t *testing.T) {
 		t.Errorf("after it ended: %s", got)
 	}
 }
+
+// A redrive that was held up, so that another may have begun, publishes nothing any
+// more: neither the letters that it has in hand when it finds out at the next one,
+// nor those when there is no next one.
+func TestARedriveThatLostItsLockPublishesNothing(t *testing.T) {
+	r := newRedrives(t, run(t, settings(t, "")))
+	for _, body := range []string{typeless("evt_1"), "[7]"} {
+		if status := r.post(body); status != http.StatusOK {
+			t.Fatalf("got %d", status)
+		}
+	}
+	r.correct()
+	for name, f := range map[string]deadletter.Filter{"before the next": {}, "before the end": {Reasons: []string{"missing_type"}}} {
+		var ahead time.Duration // of the clock, once the run was held up
+		topics := r.cfg.Kafka.Topics
+		j, err := deadletter.OpenJournal(t.Context(), r.client, topics.Replays(), topics.Deadletter(), func() time.Time { return time.Now().Add(ahead) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := r.redriver()
+		x := &app.LetterRun{
+			Redriver: d, Reader: r.client, Journal: j, Filter: f, Execute: true, Owner: deadletter.Owner{ID: rand.Text()},
+			Looked: func(records, of int64) {
+				if records == of {
+					ahead = 2 * time.Minute
+				}
+			},
+		}
+		if _, err := x.Run(t.Context()); !errors.Is(err, deadletter.ErrLockLost) {
+			t.Errorf("%s: got %v, want ErrLockLost", name, err)
+		}
+		if err := d.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.records("email.delivered")); n != 0 {
+			t.Errorf("%s: %d events, want none", name, n)
+		}
+		r.unlock()
+	}
+}
+
+// unlock takes the lock away from a run that left it behind.
+func (r *redrives) unlock() {
+	r.t.Helper()
+	p := app.NewMarker(r.cfg, r.client, zap.NewNop(), time.Now)
+	err := p.Publish(r.t.Context(), []broker.Record{{Topic: r.cfg.Kafka.Topics.Replays(), Key: []byte("resolved/lock"), Time: time.Now()}})
+	if err := errors.Join(err, p.Close(r.t.Context())); err != nil {
+		r.t.Fatal(err)
+	}
+}

@@ -174,22 +174,15 @@ func (x *LetterRun) take(ctx context.Context, l *deadletter.Letter) error {
 func (x *LetterRun) finish(ctx context.Context) error {
 	tasks := x.chunk
 	x.chunk = nil
+	if len(tasks) == 0 {
+		return nil
+	}
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), redriveBudget)
 	defer cancel()
-	var wg sync.WaitGroup
-	for _, lane := range x.lanes(tasks) {
-		wg.Go(func() {
-			for i, task := range lane {
-				if task.err = x.redrive(work, task); task.err != nil {
-					for _, rest := range lane[i+1:] {
-						rest.err = task.err
-					}
-					return
-				}
-			}
-		})
+	if err := x.beat(work); err != nil { // reading on may have taken long
+		return err
 	}
-	wg.Wait()
+	x.redriveAll(work, tasks)
 	var failed error
 	for _, task := range tasks {
 		err := task.err
@@ -204,6 +197,24 @@ func (x *LetterRun) finish(ctx context.Context) error {
 		failed = x.Journal.Flush(work, x.Redriver.publisher)
 	}
 	return failed
+}
+
+// redriveAll does the tasks, and notes in each how it ended.
+func (x *LetterRun) redriveAll(ctx context.Context, tasks []*letterTask) {
+	var wg sync.WaitGroup
+	for _, lane := range x.lanes(tasks) {
+		wg.Go(func() {
+			for i, task := range lane {
+				if task.err = x.redrive(ctx, task); task.err != nil {
+					for _, rest := range lane[i+1:] {
+						rest.err = task.err
+					}
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // lanes sorts tasks by the key of their first event. One of several events has

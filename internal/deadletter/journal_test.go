@@ -191,6 +191,27 @@ func TestAKilledRedriveCountsAsGone(t *testing.T) {
 	}
 }
 
+// TestWhoLostTheLockLeavesItAlone: giving it back would take it from the run that has
+// it by now, and let a third one in.
+func TestWhoLostTheLockLeavesItAlone(t *testing.T) {
+	top, c := newTopics(map[string]int{"replays": 1}), &clock{noon}
+	first, second := open(t, top, c), open(t, top, c)
+	if err := first.Lock(t.Context(), top, owner("a")); err != nil {
+		t.Fatal(err)
+	}
+	c.at = c.at.Add(61 * time.Second)
+	if err := second.Lock(t.Context(), top, owner("b")); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Unlock(t.Context(), top); err != nil {
+		t.Fatal(err)
+	}
+	var locked *deadletter.LockedError
+	if err := open(t, top, c).Lock(t.Context(), top, owner("c")); !errors.As(err, &locked) || locked.ID != "b" {
+		t.Errorf("got %v, want the lock of b", err)
+	}
+}
+
 // meeting lets two runs ask for the lock in the same instant: the other one's claim
 // comes between this one's look and its own.
 type meeting struct {
