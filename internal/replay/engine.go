@@ -352,32 +352,33 @@ func (e *Engine) Watch(ctx context.Context, id string, fn func(Progress) error) 
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
 	for {
-		p, err := e.progress(ctx, r.ID)
+		p, pause, err := e.progress(ctx, r.ID)
 		if err != nil {
 			return err
 		}
 		if err := fn(p); err != nil || p.State != Running {
 			return err
 		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return fmt.Errorf("replay: %w", ctx.Err())
-		case <-tick.C:
+		case <-timer.C:
 		}
 	}
 }
 
-// progress is how far a run is now.
-func (e *Engine) progress(ctx context.Context, id string) (Progress, error) {
+// progress is how far a run is now, and when to ask again: the journal is read whole,
+// and says no more often than once a second.
+func (e *Engine) progress(ctx context.Context, id string) (Progress, time.Duration, error) {
 	e.mu.Lock()
 	j := e.running[id]
 	e.mu.Unlock()
 	if j != nil {
-		return j.progress(), nil
+		return j.progress(), watchEvery, nil
 	}
 	r, err := e.Run(ctx, id)
-	return r.Progress, err
+	return r.Progress, checkpointEvery, err
 }

@@ -287,21 +287,26 @@ func (b *planner) targetNotes(ctx context.Context, note func(string, ...any), re
 	switch {
 	case err != nil:
 		note("topic %s cannot be looked at: %v", to, err)
-	case len(found) == 0 && b.engine.opt.CreateTopic == nil:
+	case len(found) > 0:
+		b.existingNotes(note, &found[0], reports)
+	case b.engine.opt.CreateTopic == nil:
 		note("topic %s does not exist, and kafka.topics.create does not let it be made: make it first", to)
-	case len(found) == 0:
+	default:
 		if spec, err := b.engine.madeTopic(ctx, b.plan); err == nil {
 			note("topic %s does not exist; it will be made with %d partitions", to, spec.Partitions)
 		}
-	default:
-		for _, t := range reports {
-			if t.Partitions != found[0].Partitions {
-				note("%s has %d partitions, and %s %d: records of one key stay in order, but lie in other partitions", to, found[0].Partitions, t.Name, t.Partitions)
-				break
-			}
+	}
+}
+
+// existingNotes adds what a topic that is there does with copies.
+func (b *planner) existingNotes(note func(string, ...any), to *broker.TopicReport, reports []broker.TopicReport) {
+	for _, t := range reports {
+		if t.Partitions != to.Partitions {
+			note("%s has %d partitions, and %s %d: records of one key stay in order, but lie in other partitions", to.Name, to.Partitions, t.Name, t.Partitions)
+			break
 		}
-		if keep := found[0].Retention; b.plan.Request.Exact && keep > 0 && b.plan.First.Before(b.engine.opt.Now().Add(-keep)) {
-			note("records keep their times, and %s deletes what is older than %v: the oldest will expire on arrival (--mark gives them the time of now)", to, keep)
-		}
+	}
+	if keep := to.Retention; b.plan.Request.Exact && keep > 0 && b.plan.First.Before(b.engine.opt.Now().Add(-keep)) {
+		note("records keep their times, and %s deletes what is older than %v: the oldest will expire on arrival (--mark gives them the time of now)", to.Name, keep)
 	}
 }
