@@ -196,7 +196,7 @@ admin: {listen: ":8081", tokens: [{id: a, role: read, file: secrets/a}]}
 replay:
   targets:
     - {name: a, url: http://a.example/, allow: [10.0.0.0/8, "::/0"]}
-    - {name: b, url: http://localhost:9, secrets: [{value: "${SIGNING}", not_after: 2026-11-21T12:00:00Z}, {file: secrets/signing, not_after: 2026-01-01T00:00:00Z}]}
+    - {name: b, url: http://localhost:9, allow: [127.0.0.1], secrets: [{value: "${SIGNING}", not_after: 2026-11-21T12:00:00Z}, {file: secrets/signing, not_after: 2026-01-01T00:00:00Z}]}
     - {name: c, url: https://c.example, secrets: [{value: "${SIGNING}", not_after: 2026-11-21T12:00:00Z}, {id: "3", file: secrets/signing}]}
 `, "SIGNING="+signing)
 	var got []string

@@ -83,7 +83,7 @@ func (v *validator) replay() {
 		}
 		t := &r.Targets[i]
 		v.targetName(at+".name", t.Name, names, i)
-		v.targetURL(at+".url", t.URL)
+		v.targetURL(at+".url", t.URL, t.Allow)
 		v.signing(at, t.Secrets)
 		v.targetAllow(at+".allow", t.Allow)
 	}
@@ -103,8 +103,9 @@ func (v *validator) targetName(at, name string, names map[string]int, i int) {
 }
 
 // targetURL checks where a target is. A query may be part of it; what is secret
-// belongs into a signature, which is why a password is refused.
-func (v *validator) targetURL(at, text string) {
+// belongs into a signature, which is why a password is refused. Plain HTTP goes only
+// to addresses that allow names; whether a host name has one shows when it is dialled.
+func (v *validator) targetURL(at, text string, allow []netip.Prefix) {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
@@ -115,9 +116,23 @@ func (v *validator) targetURL(at, text string) {
 		v.bad(at, "must not hold a user name or password", "requests are signed with the target's secrets")
 	case strings.Contains(text, "#"):
 		v.bad(at, "must not hold a fragment", "no server ever sees it")
+	case u.Scheme == "http" && !mayBeAllowed(u.Hostname(), allow):
+		v.bad(at, "plain http goes only to addresses that allow names, and would be refused", "use https, or list the address under allow")
 	case u.Scheme == "http" && !isLoopback(net.JoinHostPort(u.Hostname(), "0")):
 		v.cfg.notice(at, "plain http: events and their recipients travel readable; use https")
 	}
+}
+
+// mayBeAllowed reports whether a host has, or as a name may have, an allowed address.
+func mayBeAllowed(host string, allow []netip.Prefix) bool {
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return len(allow) > 0
+	}
+	addr = addr.WithZone("")
+	return slices.ContainsFunc(allow, func(p netip.Prefix) bool {
+		return p.Contains(addr) || p.Contains(addr.Unmap()) || p.Contains(netip.AddrFrom16(addr.As16()))
+	})
 }
 
 func validURLPort(u *url.URL) bool { return u.Port() == "" || validPort(u.Port(), 1) }
