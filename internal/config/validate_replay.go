@@ -116,9 +116,17 @@ func (v *validator) targetURL(at, text string, allow []netip.Prefix) {
 		v.bad(at, "must not hold a user name or password", "requests are signed with the target's secrets")
 	case strings.Contains(text, "#"):
 		v.bad(at, "must not hold a fragment", "no server ever sees it")
-	case u.Scheme == "http" && !mayBeAllowed(u.Hostname(), allow):
+	case u.Scheme == "http":
+		v.plainTarget(at, u.Hostname(), allow)
+	}
+}
+
+// plainTarget checks a target by plain HTTP.
+func (v *validator) plainTarget(at, host string, allow []netip.Prefix) {
+	switch {
+	case !mayBeAllowed(host, allow):
 		v.bad(at, "plain http goes only to addresses that allow names, and would be refused", "use https, or list the address under allow")
-	case u.Scheme == "http" && !isLoopback(net.JoinHostPort(u.Hostname(), "0")):
+	case !isLoopback(net.JoinHostPort(host, "0")):
 		v.cfg.notice(at, "plain http: events and their recipients travel readable; use https")
 	}
 }
