@@ -15,7 +15,7 @@ import (
 func (f *groupFlags) moving(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.execute, "execute", false, "do it (default: only show what would be done)")
 	cmd.Flags().BoolVar(&f.fresh, "new", false, "the group may not exist yet: prepare one")
-	cmd.Flags().StringVar(&f.backup, "backup", "", "write the old offsets to this file (JSON if it is called .json), the way back by `postrider group import`")
+	cmd.Flags().StringVar(&f.backup, "backup", "", "write the old offsets to this file (JSON if it is called .json), the way back by 'postrider group import'")
 }
 
 // find looks the group up. One that does not exist is right only where --new says

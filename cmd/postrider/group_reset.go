@@ -63,11 +63,11 @@ What is not in the log becomes its start or end, and that is said.`,
 	fs.BoolVar(&f.earliest, "to-earliest", false, "to the start of each partition")
 	fs.BoolVar(&f.last, "to-latest", false, "to the end of each partition")
 	fs.Int64Var(&f.offset, "to-offset", 0, "to this offset")
-	fs.StringVar(&f.at, "to-time", "", "to the first record since then: 2026-11-21T09:00:00Z, 2026-11-21, -2h")
+	fs.StringVar(&f.at, "to-time", "", "to the first record since then: 2026-11-21T09:00:00Z, 2026-11-21 (UTC), -2h")
 	fs.StringVar(&f.ago, "by-duration", "", "to the first record of the last 2h, 90m, 7d")
 	fs.Int64Var(&f.shift, "shift-by", 0, "so many records forward, or back if negative")
 	f.moving(cmd)
-	fs.StringVar(&f.export, "export", "", "write the new offsets to this file (JSON if it is called .json), for `postrider group import`")
+	fs.StringVar(&f.export, "export", "", "write the new offsets to this file (JSON if it is called .json), for 'postrider group import'")
 	exclusive(cmd, destinations()...)
 	exclusive(cmd, "topic", "all-topics")
 	c.complete(cmd, "topic", c.topicNames)
@@ -160,7 +160,7 @@ func (f *groupFlags) destination(ctx context.Context, client *broker.Client, cmd
 	if cmd.Flags().Changed("by-duration") {
 		flag, text = "--by-duration", "-"+strings.TrimPrefix(f.ago, "-")
 	}
-	at, err := selection.ParseTime(text, now, time.Local)
+	at, err := selection.ParseTime(text, now, time.UTC)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}

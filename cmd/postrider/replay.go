@@ -83,6 +83,7 @@ gaps in the log or records that the target refused (--go-on), 130 interrupted.`,
 	}
 	f.register(c, cmd)
 	cmd.AddCommand(newReplayList(c), newReplayShow(c), newReplayCancel(c))
+	tellMisuse(cmd)
 	return cmd
 }
 
@@ -183,7 +184,7 @@ func (c *cli) replay(cmd *cobra.Command, f *replayFlags) error {
 		if !f.execute {
 			return c.printPlan(plan)
 		}
-		return c.executeReplay(cmd.Context(), e, plan, cfg.Replay.ConfirmAbove, f.yes)
+		return c.executeReplay(cmd.Context(), e, plan, cfg, f.yes)
 	})
 }
 

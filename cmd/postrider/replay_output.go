@@ -28,9 +28,7 @@ func (c *cli) printPlan(plan *replay.Plan) error {
 	if !plan.First.IsZero() {
 		fmt.Fprintf(c.out, "from %s to %s\n", plan.First.UTC().Format(clockMillis), plan.Last.UTC().Format(clockMillis))
 	}
-	if plan.Takes > 0 {
-		fmt.Fprintf(c.out, "takes about %s\n", spell(plan.Takes))
-	}
+	fmt.Fprintln(c.out, takes(plan.Takes))
 	if !plan.Exact {
 		fmt.Fprintf(c.out, "estimated from %s; --count counts\n", plural(int(plan.Looked), "record"))
 	}
@@ -121,6 +119,7 @@ func (c *cli) planDiff(d *replay.Diff) error {
 	}
 	fmt.Fprintf(c.out, "%s%s become %s: %d equal, %d changed, %d new, %d gone; dead letters: %d, rescued: %d\n", sign,
 		plural(int(d.Requests), "request"), plural(int(d.Events), "event"), d.Equal, d.Changed, d.New, d.Gone, d.DeadLetters, d.Rescued)
+	c.planDiffLacks(d)
 	if len(d.Types) == 0 {
 		return nil
 	}
@@ -132,6 +131,16 @@ func (c *cli) planDiff(d *replay.Diff) error {
 		}
 	}
 	return nil
+}
+
+// planDiffLacks prints what a report of differences says nothing about.
+func (c *cli) planDiffLacks(d *replay.Diff) {
+	if d.Failed > 0 {
+		fmt.Fprintf(c.out, "%s cannot be taken through the mapping: a run stops there, or counts with --go-on\n", plural(int(d.Failed), "request"))
+	}
+	if d.NotCompared > 0 {
+		fmt.Fprintf(c.out, "%s not compared: too many others waited for what is published of them\n", plural(int(d.NotCompared), "event"))
+	}
 }
 
 // diffRows prints one type's changes.
@@ -150,18 +159,16 @@ func diffRows(t *table, d *replay.TypeDiff) error {
 	return nil
 }
 
-// planTopics are the topics that a plan reads, each once.
-func planTopics(plan *replay.Plan) []string {
-	if file := plan.Request.FromFile; file != "" {
-		return []string{file}
+// origin is what was asked to be read, as it was asked for: a file, names and
+// patterns of topics, or the topics of events, which are read where none is named.
+func origin(req *replay.Request, events []string) string {
+	switch {
+	case req.FromFile != "":
+		return req.FromFile
+	case slices.Equal(req.Select.Topics, events):
+		return "all topics of events"
 	}
-	var topics []string
-	for _, r := range plan.Ranges {
-		if !slices.Contains(topics, r.Topic) {
-			topics = append(topics, r.Topic)
-		}
-	}
-	return topics
+	return strings.Join(req.Select.Topics, ",")
 }
 
 // targetText names where to, for people.
@@ -183,6 +190,14 @@ func targetText(req *replay.Request) string {
 		return "the typed topics, by the mapping of now"
 	}
 	return to.Kind
+}
+
+// takes says how long a plan will take. Below a second an estimate is a guess.
+func takes(d time.Duration) string {
+	if d < time.Second {
+		return "takes less than a second"
+	}
+	return "takes about " + spell(d)
 }
 
 // spell is a duration as people write it, to two digits or so.

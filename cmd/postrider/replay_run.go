@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/postrider/postrider/internal/app"
+	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/replay"
 )
 
@@ -25,9 +27,9 @@ func (c *cli) planReplay(ctx context.Context, e *replay.Engine, req replay.Reque
 }
 
 // executeReplay executes a plan, after asking if it is large.
-func (c *cli) executeReplay(ctx context.Context, e *replay.Engine, plan *replay.Plan, confirmAbove int, yes bool) error {
-	if plan.Matching > int64(confirmAbove) && !yes {
-		if err := c.confirmReplay(plan, confirmAbove); err != nil {
+func (c *cli) executeReplay(ctx context.Context, e *replay.Engine, plan *replay.Plan, cfg *config.Config, yes bool) error {
+	if plan.Matching > int64(cfg.Replay.ConfirmAbove) && !yes {
+		if err := c.confirmReplay(plan, cfg); err != nil {
 			return err
 		}
 	}
@@ -47,12 +49,12 @@ func (c *cli) resumeReplay(ctx context.Context, e *replay.Engine, id string) err
 }
 
 // confirmReplay asks a person. Without a terminal nobody can answer.
-func (c *cli) confirmReplay(plan *replay.Plan, above int) error {
+func (c *cli) confirmReplay(plan *replay.Plan, cfg *config.Config) error {
 	in, isFile := c.in.(*os.File)
 	if !isFile || !terminal(in) {
-		return fmt.Errorf("replay: the plan has %s records, more than replay.confirm_above (%d): nothing was written; add --yes to go ahead", matching(plan), above)
+		return fmt.Errorf("replay: the plan has %s records, more than replay.confirm_above (%d): nothing was written; add --yes to go ahead", matching(plan), cfg.Replay.ConfirmAbove)
 	}
-	fmt.Fprintf(c.errOut, "replay %s records of %s to %s? [y/N] ", matching(plan), strings.Join(planTopics(plan), ", "), targetText(&plan.Request))
+	fmt.Fprintf(c.errOut, "replay %s records of %s to %s? [y/N] ", matching(plan), origin(&plan.Request, app.EventTopics(cfg)), targetText(&plan.Request))
 	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("replay: %w", err)

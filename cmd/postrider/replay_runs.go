@@ -27,12 +27,12 @@ the latest first. With --output json each line is a run.`,
   postrider replay ls --output json | jq -r .id`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withRuns(cmd.Context(), func(e *replay.Engine) error {
+			return c.withRuns(cmd.Context(), func(e *replay.Engine, events []string) error {
 				runs, err := e.Runs(cmd.Context())
 				if err != nil {
 					return err //nolint:wrapcheck // it says who it is
 				}
-				return c.printRuns(runs)
+				return c.printRuns(runs, events)
 			})
 		},
 	}
@@ -53,7 +53,9 @@ refused. With --follow it stays until the run ends, wherever it is in progress.`
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.runIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withRuns(cmd.Context(), func(e *replay.Engine) error { return c.showRun(cmd.Context(), e, args[0], follow) })
+			return c.withRuns(cmd.Context(), func(e *replay.Engine, events []string) error {
+				return c.showRun(cmd.Context(), e, events, args[0], follow)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "show the progress until the run ends")
@@ -72,24 +74,25 @@ was interrupted cannot be resumed any more. What was delivered stays.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: c.runIDs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withRuns(cmd.Context(), func(e *replay.Engine) error { return c.cancelRun(cmd.Context(), e, args[0], by) })
+			return c.withRuns(cmd.Context(), func(e *replay.Engine, _ []string) error { return c.cancelRun(cmd.Context(), e, args[0], by) })
 		},
 	}
 	cmd.Flags().StringVar(&by, "by", "", "who (default: user and host)")
 	return cmd
 }
 
-// withRuns calls fn with the engine of the configured cluster.
-func (c *cli) withRuns(ctx context.Context, fn func(*replay.Engine) error) error {
+// withRuns calls fn with the engine of the configured cluster, and the topics of
+// events.
+func (c *cli) withRuns(ctx context.Context, fn func(e *replay.Engine, events []string) error) error {
 	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
-	return c.withReplays(ctx, cfg, fn)
+	return c.withReplays(ctx, cfg, func(e *replay.Engine) error { return fn(e, app.EventTopics(cfg)) })
 }
 
 // showRun prints a run, at once or when it has ended.
-func (c *cli) showRun(ctx context.Context, e *replay.Engine, id string, follow bool) error {
+func (c *cli) showRun(ctx context.Context, e *replay.Engine, events []string, id string, follow bool) error {
 	if follow {
 		watch := c.newReplayProgress("replaying", false)
 		err := e.Watch(ctx, id, func(p replay.Progress) error {
@@ -109,7 +112,7 @@ func (c *cli) showRun(ctx context.Context, e *replay.Engine, id string, follow b
 	if c.json() {
 		return json.NewEncoder(c.out).Encode(&run) //nolint:wrapcheck // standard output
 	}
-	return c.printRunWhole(&run)
+	return c.printRunWhole(&run, events)
 }
 
 // cancelPatience is how long to wait for a run to stop.
@@ -139,7 +142,7 @@ func (c *cli) cancelRun(ctx context.Context, e *replay.Engine, id, by string) er
 }
 
 // printRuns lists runs.
-func (c *cli) printRuns(runs []replay.Run) error {
+func (c *cli) printRuns(runs []replay.Run, events []string) error {
 	if c.json() {
 		enc := json.NewEncoder(c.out)
 		for i := range runs {
@@ -158,7 +161,7 @@ func (c *cli) printRuns(runs []replay.Run) error {
 	for i := range runs {
 		r := &runs[i]
 		if err := t.row(plain(r.ID), cell{string(r.State), c.statePaint(r.State)}, plain(r.Started.UTC().Format(time.RFC3339)),
-			number(r.Progress.Delivered), plain(matching(&r.Plan)), plain(strings.Join(planTopics(&r.Plan), ",")),
+			number(r.Progress.Delivered), plain(matching(&r.Plan)), plain(origin(&r.Plan.Request, events)),
 			plain(targetText(&r.Plan.Request)), plain(r.Plan.Request.By), plain(r.Plan.Request.Reason)); err != nil {
 			return err
 		}
@@ -181,7 +184,7 @@ func (c *cli) statePaint(s replay.State) paint {
 }
 
 // printRunWhole prints all that is known of a run.
-func (c *cli) printRunWhole(run *replay.Run) error {
+func (c *cli) printRunWhole(run *replay.Run, events []string) error {
 	req := &run.Plan.Request
 	line := func(name, text string) {
 		if text != "" {
@@ -196,8 +199,8 @@ func (c *cli) printRunWhole(run *replay.Run) error {
 	}
 	line("by", req.By)
 	line("reason", req.Reason)
+	line("from", origin(req, events))
 	line("select", selectText(&req.Select))
-	line("from file", req.FromFile)
 	line("to", targetText(req))
 	line("error", run.Error)
 	fmt.Fprintln(c.out)
@@ -230,9 +233,12 @@ func onHost(run *replay.Run) string {
 	return " on " + run.Host + ", process " + strconv.Itoa(run.PID)
 }
 
-// selectText is a selection as JSON, which names every condition.
+// selectText is what a selection asks of records, as JSON, which names every
+// condition.
 func selectText(s *selection.Selection) string {
-	text, err := json.Marshal(s)
+	of := *s
+	of.Topics = nil // they are told on their own
+	text, err := json.Marshal(&of)
 	if err != nil {
 		return err.Error()
 	}
@@ -272,7 +278,7 @@ func (c *cli) runIDs(cmd *cobra.Command, args []string, typed string) ([]string,
 	ctx, stop := context.WithTimeout(cmd.Context(), runIDPatience)
 	defer stop()
 	var ids []string
-	_ = c.withRuns(ctx, func(e *replay.Engine) error { // without it there is nothing to complete
+	_ = c.withRuns(ctx, func(e *replay.Engine, _ []string) error { // without it there is nothing to complete
 		runs, err := e.Runs(ctx)
 		for i := range runs {
 			if strings.HasPrefix(runs[i].ID, typed) {

@@ -291,3 +291,20 @@ func TestExitCodesOfReplays(t *testing.T) {
 		}
 	}
 }
+
+// TestReportOfDifferencesTellsWhatItLacks: what could not be compared, or not be
+// mapped, is no silence.
+func TestReportOfDifferencesTellsWhatItLacks(t *testing.T) {
+	t.Parallel()
+	for want, diff := range map[string]replay.Diff{
+		"3 requests become 0 events: 0 equal, 0 changed, 0 new, 0 gone; dead letters: 0, rescued: 0\n": {Exact: true, Requests: 3},
+		"~3 requests become 0 events: 0 equal, 0 changed, 0 new, 0 gone; dead letters: 0, rescued: 0\n" +
+			"2 requests cannot be taken through the mapping: a run stops there, or counts with --go-on\n" +
+			"1 event not compared: too many others waited for what is published of them\n": {Requests: 3, Failed: 2, NotCompared: 1},
+	} {
+		out := &bytes.Buffer{}
+		if err := (&cli{out: out}).planDiff(&diff); err != nil || out.String() != want {
+			t.Errorf("%v: got %q, want %q", err, out, want)
+		}
+	}
+}

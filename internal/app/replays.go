@@ -58,11 +58,7 @@ func NewReplays(cfg *config.Config, client *broker.Client, o ReplayOptions) *Rep
 		Hash: addressHash(cfg), HTTP: httpTargets(cfg, o.Log, o.Now), Stdout: o.Stdout,
 		Dial:  func(t replay.Target) (delivery.Options, error) { return dialTarget(t, o.Log, o.Now) },
 		NewID: newReplayID, Host: host, PID: os.Getpid(), Alive: processAlive, Now: o.Now, Log: o.Log,
-	}
-	for _, s := range TopicSpecs(k, cfg.EmbeddedBroker()) {
-		if s.Name != k.Topics.Raw() && s.Name != k.Topics.Deadletter() && (!k.Topics.All || s.Name != k.Topics.AllEvents()) {
-			opt.Typed = append(opt.Typed, s.Name)
-		}
+		Typed: EventTopics(cfg),
 	}
 	if k.Topics.Create != "never" {
 		opt.CreateTopic = func(name string, partitions int) broker.TopicSpec {
@@ -95,6 +91,18 @@ func (r *Replays) Close(ctx context.Context) error {
 		return fmt.Errorf("app: close the publisher of replays: %w", err)
 	}
 	return nil
+}
+
+// EventTopics are the topics of events, each once: those that a replay reads where no
+// topic is named.
+func EventTopics(cfg *config.Config) (names []string) {
+	k := cfg.Kafka
+	for _, s := range TopicSpecs(k, cfg.EmbeddedBroker()) {
+		if s.Name != k.Topics.Raw() && s.Name != k.Topics.Deadletter() && (!k.Topics.All || s.Name != k.Topics.AllEvents()) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // newReplayID makes the id of a run: ids order by time.

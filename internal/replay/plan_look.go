@@ -81,7 +81,7 @@ func (b *planner) lookAt(ctx context.Context, at int, place Range, q *PartitionP
 		q.Selected += int64(len(p.msgs))
 		q.Next = p.end.next
 		for i := range p.msgs {
-			if b.see(&p.msgs[i], i == 0 && perRange < 3) {
+			if b.see(&p.msgs[i], perRange < 3 && (i == 0 || i == len(p.msgs)/2 || i == len(p.msgs)-1)) {
 				perRange++
 			}
 		}
