@@ -208,6 +208,36 @@ func (p *GroupCommitter) Publish(ctx context.Context, recs []Record) error {
 		deadline = p.opts.Now().Add(p.opts.Budget)
 	}
 	w := p.newWaiter(recs, deadline)
+	if err := p.line(ctx, w); err != nil {
+		return err
+	}
+	return w.wait(ctx, p)
+}
+
+// Begin is the first half of Publish: it puts recs in line, behind those of every
+// Begin and Publish that returned before, and returns. wait is the second half, to be
+// called once, whether or not anybody wants to know: until then the end of ctx is not
+// noticed, and recs are the publisher's. With an error nothing was put in line.
+func (p *GroupCommitter) Begin(ctx context.Context, recs []Record) (wait func() error, err error) {
+	if len(recs) == 0 {
+		return func() error { return nil }, nil
+	}
+	cancel := context.CancelFunc(func() {})
+	deadline, limited := ctx.Deadline()
+	if !limited {
+		deadline = p.opts.Now().Add(p.opts.Budget)
+		ctx, cancel = context.WithTimeout(ctx, p.opts.Budget)
+	}
+	w := p.newWaiter(recs, deadline)
+	if err := p.line(ctx, w); err != nil {
+		cancel()
+		return nil, err
+	}
+	return func() error { defer cancel(); return w.wait(ctx, p) }, nil
+}
+
+// line puts a waiter's records in line, all or none.
+func (p *GroupCommitter) line(ctx context.Context, w *waiter) error {
 	if p.closed.Load() {
 		return w.refuse(ErrClosed)
 	}
@@ -222,7 +252,7 @@ func (p *GroupCommitter) Publish(ctx context.Context, recs []Record) error {
 			e.topic.enqueue(inMemory(e))
 		}
 	}
-	return w.wait(ctx, p)
+	return nil
 }
 
 // reserve takes n bytes of the budget. A Publish larger than the whole budget

@@ -41,20 +41,66 @@ func NewMarker(id, by, reason string, started time.Time, now func() time.Time) *
 // it expire on arrival. The copy uses m's memory, room behind its headers too: m is
 // not used any more.
 func (k *Marker) Copy(m *broker.Message, topic string) broker.Record {
-	text := make([]byte, 0, len(m.Topic)+24+len(timeLayout)+len("999"))
+	c := k.copier(0)
+	return c.copy(m, topic)
+}
+
+// copier makes copies that all have the same time. Not for concurrent use.
+type copier struct {
+	*Marker
+	now   time.Time
+	text  []byte // of the marks of several copies, one behind the other
+	block int    // of text, bytes
+	clock clock
+}
+
+// textBlock is how much memory for the marks' text is taken at once when many copies
+// are made.
+const textBlock = 8 << 10
+
+// copier makes a copier that takes its memory in blocks of so many bytes; 0: as much
+// as one copy needs.
+func (k *Marker) copier(block int) copier { return copier{Marker: k, now: k.now(), block: block} }
+
+// copy is Marker.Copy.
+func (c *copier) copy(m *broker.Message, topic string) broker.Record {
+	if need := len(m.Topic) + len("/2147483647/9223372036854775807") + len(timeLayout) + len("9223372036854775807"); cap(c.text)-len(c.text) < need {
+		c.text = make([]byte, 0, max(need, c.block))
+	}
 	headers, timestamp, hops := m.Headers, []byte(nil), 1
 	if marked(headers) {
 		hops = Hops(headers) + 1
 		headers, timestamp = unmarked(headers)
 	}
 	if timestamp == nil {
-		text = m.Time.UTC().AppendFormat(text, timeLayout)
-		timestamp = slices.Clip(text)
+		start := len(c.text)
+		c.text = c.clock.append(c.text, m.Time)
+		timestamp = slices.Clip(c.text[start:])
 	}
-	return broker.Record{
-		Topic: topic, Key: m.Key, Value: m.Value, Time: k.now(),
-		Headers: k.append(headers, m, timestamp, hops, text[len(text):]),
+	return broker.Record{Topic: topic, Key: m.Key, Value: m.Value, Time: c.now, Headers: c.mark(headers, m, timestamp, hops)}
+}
+
+// clock writes times in timeLayout. It remembers the last second: records that are
+// next to each other are often of the same one.
+type clock struct {
+	second int64
+	text   [len("2006-01-02T15:04:05.")]byte // of second; empty at first
+}
+
+// append appends a time.
+func (c *clock) append(to []byte, t time.Time) []byte {
+	if s := t.Unix(); s != c.second || c.text[0] == 0 {
+		c.second = s
+		var room [len(timeLayout) + len("-292277022399")]byte
+		text := t.UTC().AppendFormat(room[:0], timeLayout)
+		if copy(c.text[:], text); len(text) != len(timeLayout) {
+			c.text[0] = 0 // a year that has not four digits is written anew each time
+			return append(to, text...)
+		}
 	}
+	ms := t.Nanosecond() / int(time.Millisecond)
+	const digits = "0123456789"
+	return append(append(to, c.text[:]...), digits[ms/100], digits[ms/10%10], digits[ms%10], 'Z')
 }
 
 // marked reports whether any header is a mark.
@@ -100,19 +146,21 @@ func marksOf(headers []broker.Header) (marks []broker.Header) {
 // markCount is how many marks there are.
 const markCount = 7
 
-// append adds the marks to headers; text is room for theirs.
-func (k *Marker) append(to []broker.Header, m *broker.Message, timestamp []byte, hops int, text []byte) []broker.Header {
-	text = append(append(text, m.Topic...), '/')
+// mark adds the marks to headers.
+func (c *copier) mark(to []broker.Header, m *broker.Message, timestamp []byte, hops int) []broker.Header {
+	start := len(c.text)
+	text := append(append(c.text, m.Topic...), '/')
 	text = append(strconv.AppendInt(text, int64(m.Partition), 10), '/')
 	text = strconv.AppendInt(text, m.Offset, 10)
-	of := slices.Clip(text)
-	count := strconv.AppendInt(text[len(text):], int64(hops), 10)
+	end := len(text)
+	c.text = strconv.AppendInt(text, int64(hops), 10)
+	of, count := c.text[start:end:end], slices.Clip(c.text[end:])
 	to = append(to,
-		broker.Header{Key: HeaderID, Value: k.id}, broker.Header{Key: HeaderOf, Value: of},
-		broker.Header{Key: HeaderAt, Value: k.at}, broker.Header{Key: HeaderBy, Value: k.by},
+		broker.Header{Key: HeaderID, Value: c.id}, broker.Header{Key: HeaderOf, Value: of},
+		broker.Header{Key: HeaderAt, Value: c.at}, broker.Header{Key: HeaderBy, Value: c.by},
 	)
-	if len(k.reason) > 0 {
-		to = append(to, broker.Header{Key: HeaderReason, Value: k.reason})
+	if len(c.reason) > 0 {
+		to = append(to, broker.Header{Key: HeaderReason, Value: c.reason})
 	}
 	return append(to, broker.Header{Key: HeaderTimestamp, Value: timestamp}, broker.Header{Key: HeaderHops, Value: count})
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Bounds of a run.
@@ -72,7 +70,7 @@ func (e *Engine) newJob(ctx context.Context, run Run) (*job, error) {
 	if !j.merged {
 		lanes = min(lanes, lanesAtOnce)
 	}
-	j.reader.bytes = min(max(readAhead/2/lanes, 64<<10), 1<<20)
+	j.reader.bytes = min(max(readAhead/2/lanes, 64<<10), 512<<10)
 	if j.batch = req.Pace.MaxInFlight / 2; !j.merged {
 		j.batch /= lanes
 	}
@@ -187,21 +185,6 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return deliver, func() { stop(); cancel() }
 }
 
-// deliverLanes delivers the ranges side by side.
-func (j *job) deliverLanes(ctx, deliver context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(lanesAtOnce)
-	for at := range j.run.Plan.Ranges {
-		g.Go(func() error {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return j.reader.read(ctx, at, j.next(at), func(p *piece) error { return j.deliverPiece(ctx, deliver, p) })
-		})
-	}
-	return g.Wait() //nolint:wrapcheck // every lane names itself
-}
-
 // next is where a range goes on.
 func (j *job) next(at int) int64 {
 	j.mu.Lock()
@@ -209,25 +192,13 @@ func (j *job) next(at int) int64 {
 	return j.run.Progress.Partitions[at].Next
 }
 
-// deliverPiece delivers the messages of one piece.
-func (j *job) deliverPiece(ctx, deliver context.Context, p *piece) error {
-	var b batch
-	for i := range p.msgs {
-		b.add(p, i)
-		if len(b.msgs) == j.batch || b.bytes >= batchBytes {
-			if err := j.deliver(ctx, deliver, &b); err != nil {
-				return err
-			}
-			b = batch{}
-		}
-	}
-	b.end(p)
-	return j.deliver(ctx, deliver, &b)
-}
+// hand takes n messages of a batch to the sink, behind the first done. Where n is 0
+// the batch has none, but the ends of pieces.
+type hand func(b *batch, done, n int) error
 
 // deliver takes a batch to the sink, as fast as the pace and the window allow, and
 // notes how far its ranges are.
-func (j *job) deliver(ctx, deliver context.Context, b *batch) error {
+func (j *job) deliver(ctx context.Context, b *batch, to hand) error {
 	for done := 0; done < len(b.msgs); {
 		n, err := j.pacer.wait(ctx, b.msgs[done:])
 		if err != nil {
@@ -236,26 +207,37 @@ func (j *job) deliver(ctx, deliver context.Context, b *batch) error {
 		if err := j.window.enter(ctx, n); err != nil {
 			return err
 		}
-		if err := j.hand(deliver, b, done, n); err != nil {
+		if err := to(b, done, n); err != nil {
 			return err
 		}
 		done += n
 	}
 	if len(b.msgs) == 0 {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.pass(b, 0, nil)
+		return to(b, 0, 0)
 	}
 	return nil
 }
 
-// hand takes n messages of a batch to the sink.
-func (j *job) hand(ctx context.Context, b *batch, done, n int) error {
+// byHand is the hand that waits until the messages are delivered.
+func (j *job) byHand(ctx context.Context) hand {
+	return func(b *batch, done, n int) error { return j.hand(ctx, b, done, n) }
+}
+
+// hand takes n messages of a batch to the sink and waits.
+func (j *job) hand(ctx context.Context, b *batch, done, n int) (err error) {
 	if j.turns {
 		j.turn.Lock()
 		defer j.turn.Unlock()
 	}
-	failed, err := j.sink.Deliver(ctx, b.msgs[done:done+n])
+	var failed []Failure
+	if n > 0 {
+		failed, err = j.sink.Deliver(ctx, b.msgs[done:done+n])
+	}
+	return j.settle(b, done, n, failed, err)
+}
+
+// settle notes what became of n messages of a batch.
+func (j *job) settle(b *batch, done, n int, failed []Failure, err error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(failed) > 0 {
@@ -267,8 +249,9 @@ func (j *job) hand(ctx context.Context, b *batch, done, n int) error {
 	if err != nil {
 		return err
 	}
-	j.since += n
-	j.run.Progress.Last = b.msgs[done+n-1].Time
+	if j.since += n; n > 0 {
+		j.run.Progress.Last = b.msgs[done+n-1].Time
+	}
 	j.pass(b, n, failed)
 	return nil
 }

@@ -69,5 +69,5 @@ func (l *lane) end(p *piece) error {
 func (l *lane) flush() error {
 	full := l.batch
 	l.batch = batch{}
-	return l.job.deliver(l.ctx, l.deliver, &full)
+	return l.job.deliver(l.ctx, &full, l.job.byHand(l.deliver))
 }

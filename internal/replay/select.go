@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/postrider/postrider/internal/broker"
@@ -67,6 +68,16 @@ func (c *chooser) verdict(m *broker.Message) (selection.Verdict, error) {
 	return v, err //nolint:wrapcheck // it names the expression and the record
 }
 
+// shrink lets go of what was read and not selected: few messages in the memory of all
+// that were read would hold too much of it.
+func (p *piece) shrink(read []broker.Message) {
+	if len(p.msgs) < len(read)/2 {
+		p.msgs, p.marks = slices.Clone(p.msgs), slices.Clone(p.marks)
+		return
+	}
+	clear(read[len(p.msgs):])
+}
+
 // take judges a record that was read and notes it in the piece.
 func (p *piece) take(c *chooser, m *broker.Message, next int64) error {
 	v, err := c.verdict(m)
@@ -111,8 +122,8 @@ func (r *reader) read(ctx context.Context, at int, from int64, fn func(*piece) e
 		return nil
 	}
 	err := r.client.Scan(ctx, rng.Topic, rng.Partition, from, rng.To, broker.ScanOptions{Bytes: r.bytes, HeaderRoom: markCount}, func(c broker.Chunk) error {
-		p := &piece{at: at, end: mark{next: from}}
-		for i := range c.Messages {
+		p := &piece{at: at, end: mark{next: from}, msgs: c.Messages[:0], marks: make([]mark, 0, len(c.Messages))}
+		for i := range c.Messages { // what is selected moves up in its own memory
 			if err := p.take(r.choose, &c.Messages[i], c.Messages[i].Offset+1); err != nil {
 				return err
 			}
@@ -121,6 +132,7 @@ func (r *reader) read(ctx context.Context, at int, from int64, fn func(*piece) e
 			p.gaps = append(p.gaps, gapOf(rng, g))
 		}
 		p.end.next = c.Next
+		p.shrink(c.Messages)
 		return fn(p)
 	})
 	return err //nolint:wrapcheck // it names what was read, or is ours

@@ -27,11 +27,22 @@ type topicSink struct {
 
 // Deliver implements Sink.
 func (s *topicSink) Deliver(ctx context.Context, recs []broker.Message) ([]Failure, error) {
+	return s.Start(ctx, recs)()
+}
+
+// Start implements starter.
+func (s *topicSink) Start(ctx context.Context, recs []broker.Message) (wait func() ([]Failure, error)) {
 	copies := make([]broker.Record, len(recs))
+	marks := s.marker.copier(textBlock)
 	for i := range recs {
-		copies[i] = s.record(&recs[i])
+		copies[i] = s.record(&recs[i], &marks)
 	}
-	err := publish(ctx, s.publisher, copies)
+	published := publish(ctx, s.publisher, copies)
+	return func() ([]Failure, error) { return refusedOf(published(), recs, copies) }
+}
+
+// refusedOf is what the topics refused for good, by the outcome of their publication.
+func refusedOf(err error, recs []broker.Message, copies []broker.Record) (failed []Failure, _ error) {
 	if err == nil {
 		return nil, nil
 	}
@@ -39,7 +50,6 @@ func (s *topicSink) Deliver(ctx context.Context, recs []broker.Message) ([]Failu
 	if !ok {
 		return nil, fmt.Errorf("replay: publish: %w", err)
 	}
-	var failed []Failure
 	for i, err := range outcome.Errs {
 		switch {
 		case err == nil:
@@ -52,27 +62,37 @@ func (s *topicSink) Deliver(ctx context.Context, recs []broker.Message) ([]Failu
 	return failed, nil
 }
 
-// publish publishes records when there is room for them.
-func publish(ctx context.Context, p *broker.GroupCommitter, recs []broker.Record) error {
+// publish puts records in line as soon as there is room for them, and returns how to
+// wait until they are published.
+func publish(ctx context.Context, p *broker.GroupCommitter, recs []broker.Record) (wait func() error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTime)
-	defer cancel()
 	for {
-		err := p.Publish(ctx, recs)
-		if !errors.Is(err, broker.ErrOverloaded) {
-			return err //nolint:wrapcheck // the caller looks into it
+		wait, err := p.Begin(ctx, recs)
+		if err == nil {
+			return func() error { defer cancel(); return wait() }
 		}
-		timer := time.NewTimer(publishWait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err //nolint:wrapcheck // as above
+		if errors.Is(err, broker.ErrOverloaded) && pause(ctx, publishWait) {
+			continue
 		}
+		cancel()
+		return func() error { return err }
+	}
+}
+
+// pause waits; false: ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // record is what is published in place of a message.
-func (s *topicSink) record(m *broker.Message) broker.Record {
+func (s *topicSink) record(m *broker.Message, marks *copier) broker.Record {
 	topic := s.topic
 	if topic == "" {
 		topic = m.Topic
@@ -80,7 +100,7 @@ func (s *topicSink) record(m *broker.Message) broker.Record {
 	if s.exact {
 		return broker.Record{Topic: topic, Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time}
 	}
-	return s.marker.Copy(m, topic)
+	return marks.copy(m, topic)
 }
 
 // Flush implements Sink.

@@ -11,9 +11,10 @@ type window struct {
 	size int
 	full chan struct{} // asks for a checkpoint: half of it is used, or more
 
-	mu    sync.Mutex
-	used  int
-	freed chan struct{} // closed when there is room again
+	mu      sync.Mutex
+	used    int
+	waiting int           // those that wait for room
+	freed   chan struct{} // closed when there is room again
 }
 
 func newWindow(size int) *window {
@@ -34,14 +35,39 @@ func (w *window) enter(ctx context.Context, n int) error {
 			}
 			return nil
 		}
-		freed := w.freed
-		w.mu.Unlock()
-		w.ask()
-		select {
-		case <-freed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := w.wait(ctx); err != nil {
+			return err
 		}
+	}
+}
+
+// wait unlocks w and waits until there is more room.
+func (w *window) wait(ctx context.Context) error {
+	freed := w.freed
+	w.waiting++
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.waiting--
+	}()
+	w.ask()
+	select {
+	case <-freed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// settled says that a checkpoint would make room now: what was on its way when the last
+// was asked for has arrived.
+func (w *window) settled() {
+	w.mu.Lock()
+	wanted := w.waiting > 0
+	w.mu.Unlock()
+	if wanted {
+		w.ask()
 	}
 }
 
