@@ -52,6 +52,10 @@ func (c *cli) planRanges(plan *replay.Plan) error {
 	for _, r := range plan.Ranges {
 		name.width = max(name.width, len(rangeName(&plan.Request, r.Topic)))
 	}
+	if len(plan.Ranges) == 0 {
+		fmt.Fprintln(c.out, "no partition holds records of these times and offsets")
+		return nil
+	}
 	t := newTable(c, name, column{title: "PARTITION"}, column{title: "FROM", width: 8}, column{title: "TO", width: 8},
 		column{title: "RECORDS"}, column{title: "MATCHING"})
 	for _, r := range plan.Ranges {
