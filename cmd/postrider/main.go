@@ -7,9 +7,14 @@ package main
 import (
 	"os"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 func main() {
+	// Libraries that know no other logger quote to the standard one what a server
+	// sends, as net/http does. What we want to know comes as errors.
+	zap.RedirectStdLog(zap.NewNop())
 	ctx, stop := untilSignal(time.Now)
 	defer stop()
 	c := &cli{
