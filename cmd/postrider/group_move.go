@@ -41,6 +41,8 @@ type groupMoving struct {
 	Gone       []string    `json:"gone,omitempty"` // topics of the group that do not exist any more
 
 	group *broker.Group
+	// uncertain says that moving failed, and nobody knows for how many partitions.
+	uncertain bool
 }
 
 // move shows a plan and, if it is told to, carries it out.
@@ -56,6 +58,8 @@ func (c *cli) move(ctx context.Context, client *broker.Client, m *groupMoving, f
 		err = fmt.Errorf("group: %w", &broker.GroupActiveError{Group: m.Group, Members: m.group.Members})
 	} else if f.execute {
 		err = commitPlan(ctx, client, m)
+		_, active := errors.AsType[*broker.GroupActiveError](err)
+		m.uncertain = err != nil && !m.Executed && !active
 	}
 	return errors.Join(c.printMove(m), err)
 }
@@ -140,6 +144,8 @@ func (c *cli) concludeMove(m *groupMoving) {
 	}
 	name := shown(m.Group)
 	switch {
+	case m.uncertain:
+		fmt.Fprintf(c.out, "moving %s failed, for some partitions at least: `postrider group show` tells where it stands\n", name)
 	case m.Executed && m.New:
 		fmt.Fprintf(c.out, "%s was prepared: its consumers begin there, with %s to read\n", name, recordCount(lag))
 	case m.Executed:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -171,6 +172,9 @@ func (f *groupFlags) destination(ctx context.Context, client *broker.Client, cmd
 func (f *groupFlags) shifted(_ string, _ int, old int64, _ broker.OffsetRange) (int64, string, error) {
 	if old < 0 {
 		return 0, "", errors.New("nothing is committed that --shift-by could move: choose the partitions that have offsets, or another flag")
+	}
+	if f.shift > math.MaxInt64-old { // what wraps around would go to the start
+		return math.MaxInt64, "", nil
 	}
 	return old + f.shift, "", nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 
@@ -154,5 +155,27 @@ func TestShownNames(t *testing.T) {
 		if got := shown(in); got != want {
 			t.Errorf("%q: got %s, want %s", in, got, want)
 		}
+	}
+}
+
+// TestShiftsDoNotWrapAround: far forward is the end, and never the start.
+func TestShiftsDoNotWrapAround(t *testing.T) {
+	for shift, want := range map[int64]int64{math.MaxInt64: 9, math.MinInt64: 2, 1: 6, -1: 4} {
+		g := &broker.Group{Offsets: []broker.GroupOffset{{Topic: "a", Offset: 5}}}
+		logs := groupLogs{"a": {0: broker.OffsetRange{First: 2, Next: 9}}}
+		plan, err := planMoves(g, logs, map[string][]int{"a": {0}}, (&groupFlags{shift: shift}).shifted)
+		if err != nil || plan[0].New != want {
+			t.Errorf("by %d: got %+v, %v; want %d", shift, plan, err, want)
+		}
+	}
+}
+
+// TestAMoveThatFailedIsNotCalledNothing: some partitions may be moved.
+func TestAMoveThatFailedIsNotCalledNothing(t *testing.T) {
+	var out bytes.Buffer
+	c := &cli{out: &out, errOut: &out}
+	c.concludeMove(&groupMoving{Group: "crm", uncertain: true})
+	if got := out.String(); strings.Contains(got, "Nothing was changed") || !strings.Contains(got, "crm failed") {
+		t.Errorf("got %s", got)
 	}
 }
