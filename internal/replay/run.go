@@ -13,6 +13,7 @@ import (
 const (
 	lanesAtOnce     = 16                     // partitions that are read in parallel
 	readAhead       = 32 << 20               // bytes fetched and not worked on, all partitions together
+	fetchMost       = 768 << 10              // of one fetch: with the marks it fits into one batch of 1 MiB
 	batchBytes      = 2 << 20                // delivered at once, by a lane
 	checkpointEvery = time.Second            // at least, while anything moves
 	heartbeatEvery  = 5 * time.Second        // at least; see silence
@@ -70,7 +71,7 @@ func (e *Engine) newJob(ctx context.Context, run Run) (*job, error) {
 	if !j.merged {
 		lanes = min(lanes, lanesAtOnce)
 	}
-	j.reader.bytes = min(max(readAhead/2/lanes, 64<<10), 512<<10)
+	j.reader.bytes = min(max(readAhead/2/lanes, 64<<10), fetchMost)
 	if j.batch = req.Pace.MaxInFlight / 2; !j.merged {
 		j.batch /= lanes
 	}
