@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // Exit codes of replays beside 0 and 1.
 const (
 	exitUsage       = 2   // the request makes no sense
-	exitGaps        = 3   // done, but records were not in the log any more, or the target refused some
+	exitGaps        = 3   // planned or done, but records were not in the log any more, or the target refused some
 	exitInterrupted = 130 // stopped by a signal; what shells say of SIGINT
 )
 
@@ -66,8 +67,8 @@ replay-by, replay-reason, replay-timestamp and replay-hops; their time is now. N
 consumer group is joined and no offset is committed.
 
 A run can be interrupted (Ctrl-C) and goes on with --resume, without a gap; see
-` + "`postrider replay ls`" + `. Exit codes: 0 done, 1 error, 2 wrong request, 3 done but with
-gaps in the log or records that the target refused (--go-on), 130 interrupted.`,
+` + "`postrider replay ls`" + `. Exit codes: 0 done, 1 error, 2 wrong request, 3 planned or
+done but with gaps in the log or records that the target refused (--go-on), 130 interrupted.`,
 		Example: `  postrider replay --topic email.bounced --from -2h --to-topic email.bounced.again
   postrider replay --topic email.bounced --from -2h --to-topic email.bounced.again --execute
   postrider replay --where "bounce.class == 'hard'" --from -7d --target stdout --execute | jq -r .key
@@ -182,7 +183,7 @@ func (c *cli) replay(cmd *cobra.Command, f *replayFlags) error {
 			}
 		}
 		if !f.execute {
-			return c.printPlan(plan)
+			return cmp.Or(c.printPlan(plan), planGaps(plan))
 		}
 		return c.executeReplay(cmd.Context(), e, plan, cfg, f.yes)
 	})

@@ -145,6 +145,15 @@ func (c *cli) printFailures(w io.Writer, run *replay.Run) {
 	}
 }
 
+// planGaps tells whoever reads exit codes that records which are asked for are not in
+// the log any more.
+func planGaps(plan *replay.Plan) error {
+	if n := len(plan.Gaps); n > 0 {
+		return exitError{errors.New("replay: planned with gaps: " + plural(n, "range") + " of offsets not in the log"), exitGaps}
+	}
+	return nil
+}
+
 // printGaps lists ranges that are not in the log.
 func (c *cli) printGaps(w io.Writer, gaps []replay.Gap, left int) {
 	for _, g := range gaps {

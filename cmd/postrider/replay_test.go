@@ -183,6 +183,17 @@ func examplePlan() *replay.Plan {
 	}
 }
 
+func TestAPlanWithGapsHasItsExitCode(t *testing.T) {
+	t.Parallel()
+	var code exitError
+	if err := planGaps(examplePlan()); !errors.As(err, &code) || code.code != exitGaps || !strings.Contains(err.Error(), "1 range") {
+		t.Errorf("planGaps = %v, want exit code %d", err, exitGaps)
+	}
+	if err := planGaps(&replay.Plan{}); err != nil {
+		t.Errorf("planGaps of a plan without = %v", err)
+	}
+}
+
 func TestPlanIsReadable(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
