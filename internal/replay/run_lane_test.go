@@ -106,9 +106,15 @@ func TestFlightsLandInOrder(t *testing.T) {
 func TestClock(t *testing.T) {
 	var c clock
 	for _, at := range []time.Time{
-		{}, time.Unix(0, 0), time.Unix(0, 999_999_999), time.Unix(-1, 5_000_000), time.Unix(1_700_000_000, 7_999_999),
-		time.Unix(1_700_000_000, 70_000_000), time.Date(12345, 1, 2, 3, 4, 5, 678_000_000, time.UTC),
-		time.Date(12345, 1, 2, 3, 4, 5, 679_000_000, time.UTC), time.Date(-3, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)),
+		{},
+		time.Unix(0, 0),
+		time.Unix(0, 999_999_999),
+		time.Unix(-1, 5_000_000),
+		time.Unix(1_700_000_000, 7_999_999),
+		time.Unix(1_700_000_000, 70_000_000),
+		time.Date(12345, 1, 2, 3, 4, 5, 678_000_000, time.UTC),
+		time.Date(12345, 1, 2, 3, 4, 5, 679_000_000, time.UTC),
+		time.Date(-3, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)),
 	} {
 		if got, want := string(c.append([]byte("at "), at)), "at "+at.UTC().Format(timeLayout); got != want {
 			t.Errorf("got %q, want %q", got, want)
