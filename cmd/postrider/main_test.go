@@ -62,8 +62,16 @@ func runTests(m *testing.M) int {
 // and the variables $SERVER, $ADMIN and $KAFKA, three free addresses.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() {
+		for _, name := range shortScripts {
+			files = append(files, filepath.Join(dir, name+".txtar"))
+		}
+		dir = ""
+	}
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
+		Files:               files,
 		Setup:               setupScript,
 		RequireUniqueNames:  true,
 		Deadline:            time.Now().Add(scriptsTimeout),
@@ -84,9 +92,13 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// shortScripts are those that a short run is content with: each of the others shares
+// the code that runs at the same time with one of them.
+var shortScripts = []string{"first_run", "reload", "away", "spool", "replay_stop", "redrive_deadletters", "trace", "group"}
+
 // scriptsTimeout bounds all scripts together, so that one that waits for something
 // that never comes says where.
-const scriptsTimeout = 2 * time.Minute
+const scriptsTimeout = 4 * time.Minute
 
 // setupScript gives a script the program, free ports and nothing else of the
 // environment.
