@@ -293,7 +293,7 @@ func (b *planner) targetNotes(ctx context.Context, note func(string, ...any), re
 		note("topic %s does not exist, and kafka.topics.create does not let it be made: make it first", to)
 	default:
 		if spec, err := b.engine.madeTopic(ctx, b.plan); err == nil {
-			note("topic %s does not exist; it will be made with %d partitions", to, spec.Partitions)
+			note("topic %s does not exist; it will be made with %s", to, counted(spec.Partitions, "partition"))
 		}
 	}
 }
@@ -309,4 +309,12 @@ func (b *planner) existingNotes(note func(string, ...any), to *broker.TopicRepor
 	if keep := to.Retention; b.plan.Request.Exact && keep > 0 && b.plan.First.Before(b.engine.opt.Now().Add(-keep)) {
 		note("records keep their times, and %s deletes what is older than %v: the oldest will expire on arrival (--mark gives them the time of now)", to.Name, keep)
 	}
+}
+
+// counted is a number of things in words.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
