@@ -377,7 +377,9 @@ func (e *Engine) progress(ctx context.Context, id string) (Progress, time.Durati
 	j := e.running[id]
 	e.mu.Unlock()
 	if j != nil {
-		return j.progress(), watchEvery, nil
+		p := j.progress()
+		p.State = Running // until how it ended is written down, and everybody may know
+		return p, watchEvery, nil
 	}
 	r, err := e.Run(ctx, id)
 	return r.Progress, checkpointEvery, err

@@ -336,6 +336,31 @@ func TestARunIsCancelledFromElsewhere(t *testing.T) {
 	}
 }
 
+// Whoever is told that a run ended may ask how, at once.
+func TestTheEndIsWrittenDownBeforeItIsTold(t *testing.T) {
+	t.Parallel()
+	r := newEngineRig(t)
+	r.fill(r.make("a", 1), 5)
+	plan, err := r.Plan(r.ctx, r.request(replay.Target{Kind: replay.ToTopic, Topic: r.make("b", 1)}), replay.PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		begun, err := r.Start(r.ctx, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last replay.Progress
+		if err := r.Watch(r.ctx, begun.ID, func(p replay.Progress) error { last = p; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if run, err := r.Engine.Run(r.ctx, begun.ID); err != nil || run.State != replay.Completed || last.State != replay.Completed {
+			t.Errorf("told %s, written down %s, %v", last.State, run.State, err)
+		}
+	}
+	r.Wait()
+}
+
 func TestHTTPTargetGetsEachRecordSignedAndInTheOrderOfItsKey(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
