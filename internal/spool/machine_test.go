@@ -110,12 +110,14 @@ func (m *machine) settle(t *rapid.T) {
 
 // kill ends the process: what it wrote is there, synced or not.
 func (m *machine) kill(t *rapid.T) {
+	m.s.writing.Lock() // no note is half way
 	m.s.mu.Lock()
 	noted := len(m.s.owed) == 0
-	m.s.mu.Unlock()
 	m.vol.mu.Lock()
 	m.vol.ops, m.vol.offAt = 1, 1 // it does nothing any more
 	m.vol.mu.Unlock()
+	m.s.mu.Unlock()
+	m.s.writing.Unlock()
 	m.s.Close()
 	m.vol = m.vol.copyOf()
 	if noted { // and so are its notes

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,5 +219,31 @@ func (h *history) work(t testing.TB, s *Spool, rnd *rand.Rand, n int) {
 				h.settle(s, h.pick(s, rnd, 1000))
 			}
 		}
+	}
+}
+
+// TestAnUnsyncedRemovalIsSyncedBeforeTheNext: the sync of the folder fails after
+// a segment was removed, and again after the younger one was that holds the
+// notes about it. Whichever of the two names a loss of power brings back, what
+// was settled stays settled.
+func TestAnUnsyncedRemovalIsSyncedBeforeTheNext(t *testing.T) {
+	for seed := range uint64(64) {
+		vol := newMemory()
+		s := mustOpenOn(t, vol, small())
+		oldest := mustAppend(t, s, records(0, 2)...)
+		younger := mustAppend(t, s, record(2, 3900)) // fills the next segment
+		s.Settle(oldest[:1], nil)                    // noted beside it
+		mustAppend(t, s, record(3, 3000))
+		vol.breakOn("syncdir", syscall.EIO)
+		s.Settle(oldest[1:], nil)
+		s.Settle(younger, nil)
+		s.Close() // looks once more at what can be removed
+		after := mustOpenOn(t, vol.lose(rand.New(rand.NewPCG(seed, 4))), small())
+		for _, st := range after.Pending() {
+			if st.Seq == oldest[0].Seq {
+				t.Fatalf("seed %d: record %d was settled and noted, and is there again", seed, st.Seq)
+			}
+		}
+		after.Close()
 	}
 }

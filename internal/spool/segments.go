@@ -227,14 +227,7 @@ func (s *Spool) removeSettled() {
 		}
 		seg := s.segments[0]
 		s.mu.Unlock()
-		err := s.owned() // else it is not there, and comes back with the folder
-		if err == nil {
-			err = s.vol.Remove(seg.name)
-		}
-		if err == nil {
-			err = s.vol.SyncDir(".")
-		}
-		if err != nil && (errors.Is(err, errGone) || !errors.Is(err, fs.ErrNotExist)) {
+		if err := s.removeForGood(seg); err != nil {
 			s.opts.Log.Warn("spool: a segment that is no longer needed cannot be removed",
 				zap.String("file", seg.name), zap.Error(err))
 			return
@@ -246,4 +239,17 @@ func (s *Spool) removeSettled() {
 		s.mu.Unlock()
 		seg.close()
 	}
+}
+
+// removeForGood removes a segment's file so that it does not come back after a
+// loss of power. A file that is gone already may be one whose removal was not
+// synced: that comes first all the same.
+func (s *Spool) removeForGood(seg *segmentFile) error {
+	if err := s.owned(); err != nil { // it is not there, and comes back with the folder
+		return err
+	}
+	if err := s.vol.Remove(seg.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.vol.SyncDir(".")
 }
