@@ -37,6 +37,7 @@ const (
 	jsontext   = "github.com/go-json-experiment/json"
 	jsonschema = "github.com/santhosh-tekuri/jsonschema/v6"
 	kafkaGo    = "github.com/segmentio/kafka-go"
+	otel       = "go.opentelemetry.io/otel"
 	prometheus = "github.com/prometheus/client_golang"
 	rapid      = "pgregory.net/rapid"
 	expr       = "github.com/expr-lang/expr"
@@ -126,6 +127,21 @@ var table = []row{
 	{folder: "internal/deadletter", own: []string{"internal/broker", "internal/replay/stored", "pkg/event", "pkg/webhook"}},
 	{folder: "internal/trace", own: []string{"internal/broker", "pkg/event"}},
 
+	// Reading the topics, for other teams' code and for the forwarder. Kafka itself is
+	// spoken by internal/broker, of which nothing shows in what pkg/consumer exports.
+	{folder: "pkg/consumer", own: []string{"internal/broker", "internal/selection", "pkg/event"}, others: []string{zap}},
+	{folder: "pkg/consumer/middleware", own: []string{"pkg/consumer", "pkg/event"}, others: []string{otel, prometheus, zap}},
+	{
+		folder: "pkg/consumer/consumertest",
+		own:    []string{"internal/broker", "internal/broker/embedded", "pkg/consumer", "pkg/event"},
+		others: []string{zap},
+	},
+	{
+		folder: "internal/forward",
+		own:    []string{"internal/delivery", "internal/selection", "pkg/consumer", "pkg/event"},
+		others: []string{"golang.org/x/time/rate", prometheus, zap},
+	},
+
 	// The process.
 	{folder: "internal/config", own: []string{"pkg/event"}, others: []string{"github.com/goccy/go-yaml"}},
 	{folder: "internal/metrics", own: []string{"pkg/event"}, others: []string{prometheus}},
@@ -151,12 +167,15 @@ var table = []row{
 	{
 		folder: "cmd/postrider",
 		own: []string{
-			"internal/app", "internal/audit", "internal/broker", "internal/config", "internal/deadletter", "internal/doctor", "internal/normalize",
+			"internal/app", "internal/audit", "internal/broker", "internal/config", "internal/deadletter", "internal/doctor", "internal/forward", "internal/normalize",
 			"internal/provider", "internal/provider/all", "internal/quarantine", "internal/replay", "internal/replay/archive", "internal/replay/renormalize",
 			"internal/replay/stored", "internal/selection", "internal/sender", "internal/spool", "internal/trace", "pkg/event", "pkg/webhook", "schemas",
 		},
 		others: []string{cobra, retryable, "github.com/schollz/progressbar/v3", uuid, xterm, zap},
 	},
+
+	// What users read first.
+	{folder: "examples/*", own: []string{"pkg/..."}, others: []string{zap}},
 
 	// For tests; no program contains them.
 	{folder: "docs", tests: true},

@@ -148,3 +148,13 @@ func appendSegment(dst []byte, s string) []byte {
 	}
 	return dst
 }
+
+// HeaderValue returns the value of the first header of a name; false if there is none.
+func HeaderValue(list []Header, key string) (string, bool) {
+	for i := range list {
+		if list[i].Key == key {
+			return string(list[i].Value), true
+		}
+	}
+	return "", false
+}
