@@ -25,7 +25,7 @@ func newFilter(f tailFlags) *filter {
 
 // takes reports whether a record is to be shown.
 func (f *filter) takes(m *broker.Message) bool {
-	if !selected(f.providers, headerOf(m, "provider")) || !selected(f.sources, headerOf(m, "source")) || !f.identifies(m) {
+	if !selected(f.providers, event.HeaderText(m.Headers, "provider")) || !selected(f.sources, event.HeaderText(m.Headers, "source")) || !f.identifies(m) {
 		return false
 	}
 	word := typeWord(m)
@@ -43,7 +43,7 @@ func (f *filter) takes(m *broker.Message) bool {
 // identifies reports whether the record has the wanted event id and message id.
 // Raw requests and dead letters have the id of the request instead of an event's.
 func (f *filter) identifies(m *broker.Message) bool {
-	if f.id != "" && f.id != headerOf(m, "ce_id") && f.id != headerOf(m, "id") {
+	if f.id != "" && f.id != event.HeaderText(m.Headers, "ce_id") && f.id != event.HeaderText(m.Headers, "id") {
 		return false
 	}
 	return f.message == "" || f.message == messageOf(m)
@@ -52,10 +52,10 @@ func (f *filter) identifies(m *broker.Message) bool {
 // messageOf is the id of the message that a record is about: its ce_subject
 // header or, without that, the end of its key (provider/source/message).
 func messageOf(m *broker.Message) string {
-	if subject := headerOf(m, "ce_subject"); subject != "" {
+	if subject := event.HeaderText(m.Headers, "ce_subject"); subject != "" {
 		return subject
 	}
-	prefix := headerOf(m, "provider") + "/" + headerOf(m, "source") + "/"
+	prefix := event.HeaderText(m.Headers, "provider") + "/" + event.HeaderText(m.Headers, "source") + "/"
 	return strings.TrimPrefix(string(m.Key), prefix)
 }
 
@@ -71,20 +71,10 @@ func (f *filter) concerns(e *event.Event) bool {
 // typeWord is the short name of a record's type, by its ce_type header; "" if
 // it has none.
 func typeWord(m *broker.Message) string {
-	word, ok := strings.CutPrefix(headerOf(m, "ce_type"), "email.")
+	word, ok := strings.CutPrefix(event.HeaderText(m.Headers, "ce_type"), "email.")
 	word, v1 := strings.CutSuffix(word, ".v1")
 	if !ok || !v1 {
 		return ""
 	}
 	return word
-}
-
-// headerOf returns a record header's value; "" if there is none.
-func headerOf(m *broker.Message, key string) string {
-	for _, h := range m.Headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
 }

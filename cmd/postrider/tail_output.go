@@ -46,22 +46,22 @@ func (o *tailOutput) message(m *broker.Message) error {
 // row writes one line of the table.
 func (o *tailOutput) row(m *broker.Message, special bool) error {
 	place := fmt.Sprintf("%s[%d]@%d", m.Topic, m.Partition, m.Offset)
-	cells := []cell{{m.Time.UTC().Format(o.clock), o.cli.style.dim}, plain(place), plain(headerOf(m, "source"))}
+	cells := []cell{{m.Time.UTC().Format(o.clock), o.cli.style.dim}, plain(place), plain(event.HeaderText(m.Headers, "source"))}
 	if special {
 		return o.table.row(append(cells, o.special(m)...)...)
 	}
 	e, err := event.Decode(m.Value)
 	if err != nil {
-		return o.table.row(append(cells, plain("?"), plain(""), plain(headerOf(m, "ce_id")), plain("no event: "+err.Error()))...)
+		return o.table.row(append(cells, plain("?"), plain(""), plain(event.HeaderText(m.Headers, "ce_id")), plain("no event: "+err.Error()))...)
 	}
 	return o.table.row(append(cells, cell{e.ProviderType, o.mood(&e)}, plain(who(&e)), plain(e.ID), plain(detail(&e)))...)
 }
 
 // special is the rest of the row of a raw request or a dead letter.
 func (o *tailOutput) special(m *broker.Message) []cell {
-	id := plain(headerOf(m, "id"))
+	id := plain(event.HeaderText(m.Headers, "id"))
 	if m.Topic == o.raw {
-		what := strings.TrimSpace(headerOf(m, "method") + " " + headerOf(m, "content-type"))
+		what := strings.TrimSpace(event.HeaderText(m.Headers, "method") + " " + event.HeaderText(m.Headers, "content-type"))
 		return []cell{plain("request"), plain(""), id, plain(what + ", " + strconv.Itoa(len(m.Value)) + " bytes")}
 	}
 	var d struct {
@@ -71,7 +71,7 @@ func (o *tailOutput) special(m *broker.Message) []cell {
 	return []cell{
 		{"dead letter", o.cli.style.bad},
 		plain(""), id,
-		plain(headerOf(m, "reason") + " at " + headerOf(m, "stage") + ": " + d.Detail),
+		plain(event.HeaderText(m.Headers, "reason") + " at " + event.HeaderText(m.Headers, "stage") + ": " + d.Detail),
 	}
 }
 

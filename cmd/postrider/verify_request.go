@@ -18,6 +18,7 @@ import (
 	"github.com/postrider/postrider/internal/app"
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/pkg/event"
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
@@ -242,20 +243,20 @@ func (c *cli) storedRequest(ctx context.Context, cfg *config.Config, place strin
 
 // fromRecord makes the request of a raw record: its own headers are under http-.
 func fromRecord(m *broker.Message) *savedRequest {
-	s := &savedRequest{source: headerOf(m, "source"), rawID: headerOf(m, "id"), stored: true}
-	s.request = webhook.Request{Method: headerOf(m, "method"), Header: http.Header{}, Body: m.Value}
+	s := &savedRequest{source: event.HeaderText(m.Headers, "source"), rawID: event.HeaderText(m.Headers, "id"), stored: true}
+	s.request = webhook.Request{Method: event.HeaderText(m.Headers, "method"), Header: http.Header{}, Body: m.Value}
 	for _, h := range m.Headers {
 		if name, ok := strings.CutPrefix(h.Key, "http-"); ok {
 			s.request.Header.Add(name, string(h.Value))
 		}
 	}
-	if q, err := url.ParseQuery(headerOf(m, "query")); err == nil && len(q) > 0 {
+	if q, err := url.ParseQuery(event.HeaderText(m.Headers, "query")); err == nil && len(q) > 0 {
 		s.request.Query = q
 	}
-	if at, err := time.Parse(time.RFC3339Nano, headerOf(m, "received_at")); err == nil {
+	if at, err := time.Parse(time.RFC3339Nano, event.HeaderText(m.Headers, "received_at")); err == nil {
 		s.request.ReceivedAt = at
 	}
-	if addr, err := netip.ParseAddr(headerOf(m, "remote-address")); err == nil {
+	if addr, err := netip.ParseAddr(event.HeaderText(m.Headers, "remote-address")); err == nil {
 		s.request.RemoteAddr = addr
 	}
 	return s

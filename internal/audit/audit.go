@@ -131,7 +131,7 @@ func (a *Audit) Add(r *Record) {
 // unreadable reports a record that is none of ours.
 func (a *Audit) unreadable(r *Record, why error) {
 	a.report.Unreadable++
-	a.find(Finding{Kind: Unreadable, Source: header(r.Headers, "source"), Place: r.place(), Detail: why.Error()})
+	a.find(Finding{Kind: Unreadable, Source: event.HeaderText(r.Headers, "source"), Place: r.place(), Detail: why.Error()})
 }
 
 // request enters a raw record.

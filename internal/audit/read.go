@@ -31,16 +31,6 @@ type note struct {
 	replayed bool // event: a copy that was put there on purpose
 }
 
-// header returns a header's value; "" if there is none.
-func header(headers []event.Header, name string) string {
-	for i := range headers {
-		if headers[i].Key == name {
-			return string(headers[i].Value)
-		}
-	}
-	return ""
-}
-
 // The headers of a raw record that say what became of the request.
 const (
 	headerEvents      = "events"
@@ -51,16 +41,16 @@ const (
 // readRaw reads a raw record. One of a version that did not count yet has the
 // unknown count.
 func readRaw(r *Record) (note, error) {
-	n := note{source: header(r.Headers, "source"), body: fingerprint(r)}
+	n := note{source: event.HeaderText(r.Headers, "source"), body: fingerprint(r)}
 	if n.source == "" {
 		return n, errors.New("it has no header source")
 	}
 	var ok bool
-	if n.request, ok = uuid(header(r.Headers, "id")); !ok {
+	if n.request, ok = uuid(event.HeaderText(r.Headers, "id")); !ok {
 		return n, errors.New("its header id is no UUID")
 	}
 	var err error
-	if n.received, err = time.Parse(time.RFC3339, header(r.Headers, "received_at")); err != nil {
+	if n.received, err = time.Parse(time.RFC3339, event.HeaderText(r.Headers, "received_at")); err != nil {
 		return n, errors.New("its header received_at is no RFC 3339 time")
 	}
 	events, err := count(r, headerEvents)
@@ -88,7 +78,7 @@ func fingerprint(r *Record) uint64 {
 	h := sha256.New()
 	h.Write(r.Value)
 	h.Write([]byte{0})
-	h.Write([]byte(header(r.Headers, "query")))
+	h.Write([]byte(event.HeaderText(r.Headers, "query")))
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
@@ -97,7 +87,7 @@ const maxCount = 1 << 30
 
 // count reads a header that counts; unknownCount if there is none.
 func count(r *Record, name string) (int32, error) {
-	text := header(r.Headers, name)
+	text := event.HeaderText(r.Headers, name)
 	if text == "" {
 		return unknownCount, nil
 	}
@@ -152,11 +142,11 @@ func readTyped(r *Record) (note, error) {
 	if _, err := hex.Decode(n.item[:], []byte(e.ID)); err != nil || len(e.ID) != 2*len(n.item) {
 		return n, errors.New("its id is not 32 hex digits")
 	}
-	if header(r.Headers, "ce_id") != e.ID {
+	if event.HeaderText(r.Headers, "ce_id") != e.ID {
 		return n, errors.New("its header ce_id is not its id")
 	}
-	n.conflict = header(r.Headers, "conflict") == "true"
-	n.marked = header(r.Headers, "duplicate") == "true"
+	n.conflict = event.HeaderText(r.Headers, "conflict") == "true"
+	n.marked = event.HeaderText(r.Headers, "duplicate") == "true"
 	n.replayed = marksReplay(r.Headers)
 	if n.marked {
 		n.item[0] ^= 0xff // beside the event that it repeats, which may be of the same request
@@ -193,7 +183,7 @@ func readDeadLetter(r *Record) (note, error) {
 	if err != nil {
 		return n, err
 	}
-	if d.Reason == "" || header(r.Headers, "reason") != d.Reason {
+	if d.Reason == "" || event.HeaderText(r.Headers, "reason") != d.Reason {
 		return n, errors.New("its header reason is not its reason")
 	}
 	sum := sha256.Sum256(bytes.Join([][]byte{[]byte("dead letter"), []byte(d.Source), d.Index, d.Body}, []byte{0}))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/internal/broker"
+	"github.com/postrider/postrider/pkg/event"
 )
 
 // Log is where records are looked for; *broker.Client is one.
@@ -103,7 +104,7 @@ func (f *Finder) read(ctx context.Context, all []Landing, one *Landing, repeated
 
 // note marks the event that a record is, if it is one of them.
 func note(all []Landing, m broker.Message) {
-	id := header(m.Headers, "ce_id")
+	id := event.HeaderText(m.Headers, "ce_id")
 	for i := range all {
 		l := &all[i]
 		if !l.Found && l.ID == id && l.Topic == m.Topic {
@@ -122,14 +123,4 @@ func (f *Finder) settle(l *Landing, repeated bool) {
 	if at, ok := f.earlier[l.ID]; ok && repeated {
 		l.Found, l.Earlier, l.Position = true, true, at
 	}
-}
-
-// header returns a record header's value.
-func header(headers []broker.Header, key string) string {
-	for _, h := range headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
 }

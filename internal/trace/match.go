@@ -178,7 +178,7 @@ func jsonText(s string) []byte {
 // subjectOf is a message id as the header ce_subject holds it.
 func subjectOf(id string) string {
 	e := event.Event{MessageID: id}
-	return header(e.AppendHeaders(nil, event.Stamp{}), "ce_subject")
+	return event.HeaderText(e.AppendHeaders(nil, event.Stamp{}), "ce_subject")
 }
 
 // holds finds a text in the body of a request as JSON encoders write it.
@@ -212,22 +212,7 @@ func containsFold(b, address []byte) bool {
 	}
 }
 
-// header returns a header's value; "" if there is none.
-func header(headers []event.Header, name string) string {
-	for i := range headers {
-		if headers[i].Key == name {
-			return string(headers[i].Value)
-		}
-	}
-	return ""
-}
-
 // headerIs reports whether a header has that value, which is not empty.
 func headerIs(headers []event.Header, name, value string) bool {
-	for i := range headers {
-		if headers[i].Key == name {
-			return value != "" && string(headers[i].Value) == value
-		}
-	}
-	return false
+	return value != "" && event.HeaderText(headers, name) == value
 }

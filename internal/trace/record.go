@@ -64,12 +64,12 @@ const (
 
 // replayOf reads a copy's marks; nil if the record has none.
 func replayOf(headers []event.Header) *Replay {
-	r := &Replay{ID: header(headers, headerReplayID)}
+	r := &Replay{ID: event.HeaderText(headers, headerReplayID)}
 	if r.ID == "" {
 		return nil
 	}
-	r.Of, r.At, r.By = header(headers, headerReplayOf), header(headers, headerReplayAt), header(headers, headerReplayBy)
-	r.Reason = header(headers, headerReplayReason)
+	r.Of, r.At, r.By = event.HeaderText(headers, headerReplayOf), event.HeaderText(headers, headerReplayAt), event.HeaderText(headers, headerReplayBy)
+	r.Reason = event.HeaderText(headers, headerReplayReason)
 	return r
 }
 
@@ -86,7 +86,7 @@ func observe(m *broker.Message) (Observation, error) {
 		Place: placeOf(m), Time: m.Time, Event: e, Replay: replayOf(m.Headers), key: string(m.Key),
 		Conflict: headerIs(m.Headers, "conflict", "true"), Duplicate: headerIs(m.Headers, "duplicate", "true"),
 	}
-	o.Mapper, _ = strconv.Atoi(header(m.Headers, "mapper-version")) // 0 without
+	o.Mapper, _ = strconv.Atoi(event.HeaderText(m.Headers, "mapper-version")) // 0 without
 	return o, nil
 }
 
@@ -127,11 +127,11 @@ func (r *Request) key() string { return r.Source + "/" + r.RawID }
 // found fills in what the request's record says.
 func (r *Request) found(m *broker.Message) {
 	number := func(name string) int {
-		n, _ := strconv.Atoi(header(m.Headers, name)) // 0 without: a version that did not count
+		n, _ := strconv.Atoi(event.HeaderText(m.Headers, name)) // 0 without: a version that did not count
 		return n
 	}
 	p := placeOf(m)
-	r.State, r.Record, r.Auth = RequestFound, &p, header(m.Headers, "auth")
+	r.State, r.Record, r.Auth = RequestFound, &p, event.HeaderText(m.Headers, "auth")
 	r.Events, r.DeadLetters, r.Repeats = number("events"), number("dead-letters"), number("repeats")
 }
 

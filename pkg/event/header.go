@@ -158,3 +158,9 @@ func HeaderValue(list []Header, key string) (string, bool) {
 	}
 	return "", false
 }
+
+// HeaderText returns the value of the first header of a name; "" if there is none.
+func HeaderText(list []Header, key string) string {
+	value, _ := HeaderValue(list, key)
+	return value
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/replay"
+	"github.com/postrider/postrider/pkg/event"
 )
 
 // Defaults of Options, and bounds of a Diff.
@@ -157,7 +158,7 @@ func (d *differ) request(m *broker.Message, out *outcome) {
 	for i := range out.records {
 		if rec := &out.records[i]; rec.Topic != d.o.Topics.All {
 			d.diff.Events++
-			d.ledger.expect(r, headerOf(rec.Headers, "ce_id"), rec)
+			d.ledger.expect(r, event.HeaderText(rec.Headers, "ce_id"), rec)
 		}
 	}
 	for _, old := range d.ledger.strays.take(out.request.ID) {

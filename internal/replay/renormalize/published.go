@@ -165,19 +165,9 @@ func (c *cursor) time(m *broker.Message) (time.Time, bool) {
 	if c.run == "" {
 		return m.Time, !replay.Marked(m.Headers)
 	}
-	if headerOf(m.Headers, replay.HeaderID) != c.run {
+	if event.HeaderText(m.Headers, replay.HeaderID) != c.run {
 		return time.Time{}, false
 	}
-	at, err := time.Parse(time.RFC3339, headerOf(m.Headers, replay.HeaderTimestamp))
+	at, err := time.Parse(time.RFC3339, event.HeaderText(m.Headers, replay.HeaderTimestamp))
 	return at, err == nil
-}
-
-// headerOf is a header's value; "" if there is none.
-func headerOf(headers []event.Header, name string) string {
-	for i := range headers {
-		if headers[i].Key == name {
-			return string(headers[i].Value)
-		}
-	}
-	return ""
 }

@@ -60,11 +60,9 @@ func Raw(headers []event.Header, value []byte) (Request, error) {
 		Events: f.number(headers, "events", -1), DeadLetters: f.number(headers, "dead-letters", -1), Repeats: f.number(headers, "repeats", -1),
 		LeftOut: f.indexes(headers, "left-out"), Conflicts: f.indexes(headers, "conflicts"),
 	}
-	r.Scheme, _ = header(headers, "auth")
-	r.KeyID, _ = header(headers, "key-id")
-	method, _ := header(headers, "method")
+	r.Scheme, r.KeyID = event.HeaderText(headers, "auth"), event.HeaderText(headers, "key-id")
 	v := webhook.AssumeProvenForReplayAndTests(webhook.Request{
-		Method: method, Header: requestHeader(headers), Query: f.query(headers, "query"), Body: value,
+		Method: event.HeaderText(headers, "method"), Header: requestHeader(headers), Query: f.query(headers, "query"), Body: value,
 		RemoteAddr: f.address(headers, "remote-address"), ReceivedAt: f.time(headers, "received_at"),
 	})
 	if f.err != nil {
@@ -104,20 +102,10 @@ func requestHeader(headers []event.Header) http.Header {
 	}
 	// It has a record header of its own, also where the request has more headers
 	// than are kept.
-	if contentType, ok := header(headers, "content-type"); ok && len(h["Content-Type"]) == 0 {
+	if contentType, ok := event.HeaderValue(headers, "content-type"); ok && len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = []string{contentType}
 	}
 	return h
-}
-
-// header returns the first header of a name.
-func header(headers []event.Header, key string) (string, bool) {
-	for i := range headers {
-		if headers[i].Key == key {
-			return string(headers[i].Value), true
-		}
-	}
-	return "", false
 }
 
 // fields reads headers and remembers the first that is not as it should be.
@@ -134,7 +122,7 @@ var errMissing = errors.New("it is missing")
 
 // must returns a header that has to have a value.
 func (f *fields) must(headers []event.Header, key string) string {
-	text, _ := header(headers, key)
+	text := event.HeaderText(headers, key)
 	if text == "" {
 		f.fail(key, errMissing)
 	}
@@ -143,7 +131,7 @@ func (f *fields) must(headers []event.Header, key string) string {
 
 // number returns a decimal header, or missing where there is none.
 func (f *fields) number(headers []event.Header, key string, missing int) int {
-	text, ok := header(headers, key)
+	text, ok := event.HeaderValue(headers, key)
 	if !ok {
 		return missing
 	}
@@ -156,7 +144,7 @@ func (f *fields) number(headers []event.Header, key string, missing int) int {
 
 // indexes returns a list of places in the payload, none where there is no header.
 func (f *fields) indexes(headers []event.Header, key string) []int {
-	text, ok := header(headers, key)
+	text, ok := event.HeaderValue(headers, key)
 	if !ok {
 		return nil
 	}
@@ -178,7 +166,7 @@ func (f *fields) time(headers []event.Header, key string) time.Time {
 
 // address returns an address, the zero one where there is no header.
 func (f *fields) address(headers []event.Header, key string) netip.Addr {
-	text, ok := header(headers, key)
+	text, ok := event.HeaderValue(headers, key)
 	if !ok {
 		return netip.Addr{}
 	}
@@ -191,7 +179,7 @@ func (f *fields) address(headers []event.Header, key string) netip.Addr {
 
 // query returns the stored parameters, nil where there is no header.
 func (f *fields) query(headers []event.Header, key string) url.Values {
-	text, ok := header(headers, key)
+	text, ok := event.HeaderValue(headers, key)
 	if !ok {
 		return nil
 	}
