@@ -20,6 +20,7 @@ type Config struct {
 	Dedupe     Dedupe     `yaml:"dedupe"`
 	Quarantine Quarantine `yaml:"quarantine"`
 	Replay     Replay     `yaml:"replay"`
+	Forward    Forward    `yaml:"forward"`
 	Log        Log        `yaml:"log"`
 	PII        PII        `yaml:"pii"`
 	Sources    []Source   `yaml:"sources"`

@@ -41,6 +41,7 @@ func Default() *Config {
 		Dedupe:     Dedupe{Window: 3 * day, MaxIDs: 2_000_000, Share: true},
 		Quarantine: Quarantine{Enabled: true, Dir: "data/quarantine", MaxBytes: 64 * mebibyte, Keep: day},
 		Replay:     Replay{ConfirmAbove: 100_000},
+		Forward:    Forward{Listen: "127.0.0.1:8082"},
 		Log:        Log{Level: "info", Format: "auto"},
 		PII:        PII{Recipient: "clear"},
 	}

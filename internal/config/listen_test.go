@@ -14,6 +14,7 @@ func TestListenersAreLoopbackByDefault(t *testing.T) {
 	c := config.Default()
 	for key, address := range map[string]string{
 		"server.listen": c.Server.Listen, "admin.listen": c.Admin.Listen, "kafka.embedded.listen": c.Kafka.Embedded.Listen,
+		"forward.listen": c.Forward.Listen,
 	} {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {

@@ -158,6 +158,9 @@ func (l *loader) complete() {
 	for i := range l.cfg.Replay.Targets {
 		l.cfg.Replay.Targets[i].complete()
 	}
+	for i := range l.cfg.Forward.Subscriptions {
+		l.cfg.Forward.Subscriptions[i].complete()
+	}
 	for _, p := range l.cfg.paths() {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(l.cfg.Dir, *p)

@@ -9,7 +9,7 @@ import (
 // a group stands for all below it.
 func reloadable() []string {
 	return []string{
-		"sources", "log.level", "server.trusted_proxies",
+		"sources", "log.level", "server.trusted_proxies", "forward", // of which the receiver uses nothing
 		"kafka.sasl.username", "kafka.sasl.password", "kafka.sasl.password_file",
 	}
 }

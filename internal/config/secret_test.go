@@ -23,6 +23,7 @@ kafka:
 pii: {recipient: hash, pepper: CANARY-5ecret-0a1b2c3d4e5f}
 admin: {tokens: [{id: a, role: read, value: "${CANARY}"}, {id: b, role: admin, value: CANARY-5ecret-0a1b2c3d4e5f-b}]}
 replay: {targets: [{name: a, url: "https://a.example/", secrets: [{id: a, value: "${SIGNING}"}]}]}
+forward: {subscriptions: [{name: a, url: "https://a.example/", secrets: [{id: a, value: "${SIGNING}"}]}]}
 sources:
   - name: a
     provider: vfs
@@ -73,8 +74,8 @@ func TestDumpsHoldNoSecrets(t *testing.T) {
 		if strings.Contains(string(text), "CANARY") || strings.Contains(string(text), signing) {
 			t.Errorf("%s holds the secret:\n%s", name, text)
 		}
-		if got := strings.Count(string(text), "[redacted]"); got != 9 {
-			t.Errorf("%s has %d redacted values, want 9:\n%s", name, got, text)
+		if got := strings.Count(string(text), "[redacted]"); got != 10 {
+			t.Errorf("%s has %d redacted values, want 10:\n%s", name, got, text)
 		}
 	}
 }
@@ -100,6 +101,8 @@ func TestProblemsHoldNoSecrets(t *testing.T) {
 		"admin: {tokens: [{id: '" + canary + ":', role: '" + canary + "@', value: short}]}",
 		"replay: {targets: [{name: a, url: 'https://u:" + canary + "@h/'}]}",
 		"replay: {targets: [{name: a, url: 'https://h/', secrets: [{id: '" + canary + ":', value: '" + canary + "'}]}]}",
+		"forward: {subscriptions: [{name: a, url: 'https://u:" + canary + "@h/'}]}",
+		"forward: {subscriptions: [{name: a, url: 'https://h/', secrets: [{id: '" + canary + ":', value: '" + canary + "'}]}]}",
 		"pii: {pepper: [" + canary + "]}",
 		"pii: {pepper: " + canary + ": x}",
 		"pii:\n  pepper: " + canary + "\n\tx: y",
@@ -131,7 +134,7 @@ func nest(path []string, value string) string {
 		return value
 	}
 	inner := nest(path[1:], value)
-	if slices.Contains([]string{"sources", "secrets", "tokens", "targets"}, path[0]) {
+	if slices.Contains([]string{"sources", "secrets", "tokens", "targets", "subscriptions"}, path[0]) {
 		inner = "[" + inner + "]"
 	}
 	return "{" + path[0] + ": " + inner + "}"
@@ -141,6 +144,7 @@ func TestDumpLoadsAgain(t *testing.T) {
 	const text = `
 server: {listen: "127.0.0.1:9", trusted_proxies: [10.0.0.0/8], read_timeout: 1h30m, max_body_bytes: 1500}
 kafka: {embedded: {enabled: true, sync: false}, topics: {retention: {typed: 36h}}}
+forward: {subscriptions: [{name: a, url: "https://a.example", retry: {delays: []}}, {name: b, url: "https://b.example", from: first, retry: {delays: [1s, 1d]}}]}
 sources: [{name: a, provider: vfs, auth: {type: token, tolerance: 0s, secrets: [{file: secrets/a, not_after: 2027-01-01T00:00:00Z}]}, query: {metadata: [x]}, options: {mode: "yes"}}]
 `
 	want := mustLoad(t, text)

@@ -35,7 +35,7 @@ func (c *Config) secretKeys() []secretKey {
 	return append(list, c.apiSecretKeys()...)
 }
 
-// apiSecretKeys returns the secrets of the admin API and of replays.
+// apiSecretKeys returns the secrets of the admin API, of replays and of subscriptions.
 func (c *Config) apiSecretKeys() []secretKey {
 	var list []secretKey
 	for i := range c.Admin.Tokens {
@@ -46,6 +46,13 @@ func (c *Config) apiSecretKeys() []secretKey {
 		for j := range c.Replay.Targets[i].Secrets {
 			s := &c.Replay.Targets[i].Secrets[j]
 			path := indexPath(indexPath("replay.targets", i)+".secrets", j)
+			list = append(list, secretKey{path, "value", "file", &s.Value, &s.File})
+		}
+	}
+	for i := range c.Forward.Subscriptions {
+		for j := range c.Forward.Subscriptions[i].Secrets {
+			s := &c.Forward.Subscriptions[i].Secrets[j]
+			path := indexPath(indexPath("forward.subscriptions", i)+".secrets", j)
 			list = append(list, secretKey{path, "value", "file", &s.Value, &s.File})
 		}
 	}

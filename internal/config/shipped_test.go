@@ -85,11 +85,11 @@ func loadUncommented(t *testing.T) *config.Config {
 	for _, m := range regexp.MustCompile(`secrets/[a-z-]+`).FindAllString(text, -1) {
 		files[m] = secret
 	}
-	files["secrets/warehouse"] = signing
+	files["secrets/warehouse"], files["secrets/crm"] = signing, signing
 	cfg, err := config.Load(config.Options{
 		File:      "config.yaml",
 		ReadFile:  fakeFiles(files),
-		Env:       []string{"JETEMAIL_SECRET=" + secret, "CMCOM_TOKEN=" + secret, "BASIC_PASSWORD=" + secret, "DASHBOARD_TOKEN=" + secret + "0", "WAREHOUSE_SECRET=" + signing},
+		Env:       []string{"JETEMAIL_SECRET=" + secret, "CMCOM_TOKEN=" + secret, "BASIC_PASSWORD=" + secret, "DASHBOARD_TOKEN=" + secret + "0", "WAREHOUSE_SECRET=" + signing, "CRM_SECRET=" + signing},
 		Providers: []string{"cmcom", "jetemail", "vfs"},
 		Now:       now,
 	})

@@ -66,6 +66,7 @@ func (v *validator) config() {
 	v.safety()
 	v.adminTokens()
 	v.replay()
+	v.forward()
 	v.sources()
 }
 

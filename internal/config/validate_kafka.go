@@ -118,6 +118,9 @@ func (v *validator) listeners() {
 	if v.cfg.EmbeddedBroker() {
 		all = append(all, listener{"kafka.embedded.listen", v.cfg.Kafka.Embedded.Listen})
 	}
+	if len(v.cfg.Forward.Subscriptions) > 0 {
+		all = append(all, listener{"forward.listen", v.cfg.Forward.Listen})
+	}
 	for i, b := range all {
 		for _, a := range all[:i] {
 			if sameSocket(a.address, b.address) {

@@ -109,9 +109,9 @@ func (v *validator) targetURL(at, text string, allow []netip.Prefix) {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
-		v.bad(at, "the address is missing", "e.g. https://hooks.example.com/replayed")
+		v.bad(at, "the address is missing", "e.g. https://hooks.example.com/email")
 	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || !validURLPort(u):
-		v.bad(at, v.value(at, text)+"not an absolute http or https address", "write it as in https://hooks.example.com/replayed")
+		v.bad(at, v.value(at, text)+"not an absolute http or https address", "write it as in https://hooks.example.com/email")
 	case u.User != nil:
 		v.bad(at, "must not hold a user name or password", "requests are signed with the target's secrets")
 	case strings.Contains(text, "#"):
