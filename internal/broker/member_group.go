@@ -1,0 +1,167 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"go.uber.org/zap"
+)
+
+const (
+	heartbeatEvery = 3 * time.Second
+	// joinPause is what kafka-go waits for after a failure; Next's own waiting comes on top.
+	joinPause = 100 * time.Millisecond
+	// lookEvery is how often the topics' partitions are counted.
+	lookEvery = 2 * time.Second
+	// looksTwice is how many looks in a row it takes to believe in other numbers: the
+	// brokers of a cluster learn of them one after the other.
+	looksTwice = 2
+	// leaveWait is how long leaving may take before its connections are cut.
+	leaveWait = 5 * time.Second
+)
+
+// Reasons to try again.
+var (
+	errEnded   = errors.New("the group shared out its partitions anew meanwhile")
+	errNoTopic = errors.New("none of the topics exists yet")
+	errWedged  = errors.New("joining got nowhere for too long: everything is connected anew")
+)
+
+// membership is one life of a member: kafka-go's, for the topics that exist.
+type membership struct {
+	m       *Member
+	topics  map[string]int // partitions of each
+	cg      *kafka.ConsumerGroup
+	sockets *sockets
+	last    *Assignment
+}
+
+// membership is the one there is, or a new one if there are other topics by now.
+func (m *Member) membership(ctx context.Context) (*membership, error) {
+	m.mu.Lock()
+	g := m.group
+	m.mu.Unlock()
+	if g == nil {
+		m.c.refresh(m.c.generation()) // a topic made a moment ago must not look missing
+	}
+	topics, err := m.counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if g != nil && slices.Equal(names(g.topics), names(topics)) {
+		g.topics = topics
+		return g, nil
+	}
+	if len(topics) == 0 {
+		return nil, errNoTopic
+	}
+	if err := m.replace(nil); err != nil {
+		return nil, err
+	}
+	if g, err = m.enter(topics); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.group = g
+	return g, nil
+}
+
+func names(topics map[string]int) []string { return slices.Sorted(maps.Keys(topics)) }
+
+// counts tells how many partitions each topic has that exists.
+func (m *Member) counts(ctx context.Context) (map[string]int, error) {
+	layout, err := m.c.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	topics := make(map[string]int, len(m.o.Topics))
+	for _, name := range m.o.Topics {
+		if t, ok := layout[name]; ok {
+			topics[name] = len(t.Partitions)
+		}
+	}
+	return topics, nil
+}
+
+// enter starts kafka-go's member of the group.
+func (m *Member) enter(topics map[string]int) (*membership, error) {
+	t := m.c.transport
+	s := newSockets(t.Dial)
+	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID:                m.o.Group,
+		Brokers:           m.c.brokers(),
+		Dialer:            &kafka.Dialer{ClientID: t.ClientID, DialFunc: s.connect, Timeout: t.DialTimeout, TLS: t.TLS, SASLMechanism: t.SASL},
+		Topics:            names(topics),
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		HeartbeatInterval: min(heartbeatEvery, m.o.SessionTimeout/4),
+		SessionTimeout:    m.o.SessionTimeout,
+		RebalanceTimeout:  m.rebalance(),
+		JoinGroupBackoff:  joinPause,
+		Logger:            kafka.LoggerFunc(m.debug),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("broker: join group %s: %w", strconv.Quote(m.o.Group), err)
+	}
+	return &membership{m: m, topics: topics, cg: cg, sockets: s}, nil
+}
+
+// rebalance is how long the group waits for a member to come back when it shares out
+// anew: until the member has noticed, and drained.
+func (m *Member) rebalance() time.Duration { return m.o.Drain + m.o.SessionTimeout/2 }
+
+func (m *Member) debug(format string, args ...any) {
+	if m.log.Core().Enabled(zap.DebugLevel) {
+		m.log.Debug(fmt.Sprintf(format, args...))
+	}
+}
+
+// next waits for the next generation.
+func (g *membership) next(ctx context.Context) (*Assignment, error) {
+	patience, cancel := context.WithTimeout(ctx, 2*(g.m.o.SessionTimeout+g.m.rebalance()))
+	defer cancel()
+	gen, err := g.cg.Next(patience)
+	switch {
+	case err == nil:
+	case ctx.Err() == nil && patience.Err() != nil:
+		g.sockets.refuse()
+		_ = g.m.replace(nil)
+		return nil, errWedged
+	default:
+		return nil, err //nolint:wrapcheck // Next tells which group
+	}
+	g.last = newAssignment(g, gen)
+	if !g.last.begin() {
+		return nil, errEnded
+	}
+	return g.last, nil
+}
+
+// close leaves the group, once the Assignment is released or was held for too long.
+func (g *membership) close() error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = g.cg.Close() // it has no error
+	}()
+	g.last.leave()
+	for _, step := range []func(){g.sockets.cut, g.sockets.refuse, func() {}} {
+		select {
+		case <-done:
+			return nil
+		case <-time.After(leaveWait):
+			step()
+		}
+	}
+	return fmt.Errorf("broker: leave group %s: still not done; the group gives this member up after %s", strconv.Quote(g.m.o.Group), g.m.o.SessionTimeout)
+}
+
+// brokers are the addresses that the client was given.
+func (c *Client) brokers() []string { return strings.Split(c.addr.String(), ",") }
