@@ -1,17 +1,66 @@
 package consumer
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+)
+
+// Times of Run.
+const (
+	lookEvery     = 30 * time.Second // for topics that patterns mean
+	leastPause    = 250 * time.Millisecond
+	mostPause     = 10 * time.Second
+	publishBudget = 10 * time.Second // of a record put aside
+)
 
 // Consumer is one member of a consumer group.
 type Consumer struct {
 	cfg    Config
 	handle Handler
+
+	client    *broker.Client
+	publisher *broker.GroupCommitter
+	breaker   *breaker // of the session that is there
+	started   atomic.Bool
+	session   atomic.Pointer[session]
 }
 
 // New checks cfg, all of it at once, and makes a Consumer. It reads the files that
 // cfg names, and connects to nothing.
 func New(cfg Config, h Handler) (*Consumer, error) {
-	return &Consumer{cfg: cfg, handle: h}, nil
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return nil, errors.New("consumer: there is no Handler")
+	}
+	client, err := broker.Dial(cfg.Kafka.options(cfg.Now))
+	if err != nil {
+		return nil, fmt.Errorf("consumer: %w", err)
+	}
+	return &Consumer{cfg: cfg, handle: h, client: client, breaker: newBreaker(cfg.Breaker)}, nil
+}
+
+// options are those of the connections.
+func (k *Kafka) options(now func() time.Time) broker.Options {
+	o := broker.Options{Brokers: k.Brokers, ClientID: k.ClientID, Now: now}
+	if k.TLS != nil {
+		o.TLS = &broker.TLSOptions{CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName}
+	}
+	if k.SASL != nil {
+		o.SASL = &broker.SASLOptions{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password, Region: k.SASL.Region}
+	}
+	return o
 }
 
 // Run reads and handles until ctx ends, and then returns nil. It waits for a cluster
@@ -19,7 +68,183 @@ func New(cfg Config, h Handler) (*Consumer, error) {
 // error for what somebody has to change: a *GapError, what Stop was given, a topic
 // that does not exist, missing rights; or if handlers did not return in time.
 // It may be called once.
-func (c *Consumer) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func (c *Consumer) Run(ctx context.Context) error {
+	if c.started.Swap(true) {
+		return errors.New("consumer: Run was called before: make a new Consumer")
+	}
+	defer c.client.Close()
+	c.publisher = broker.NewPublisher(c.client, broker.PublisherOptions{Now: c.cfg.Now, Budget: publishBudget, Log: c.cfg.Log})
+	defer c.closePublisher()
+	for {
+		topics, err := c.topics(ctx)
+		if err == nil {
+			err = c.join(ctx, topics)
+		}
+		switch {
+		case errors.Is(err, errAgain) && ctx.Err() == nil:
+		case errors.Is(err, errAgain), ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return nil
+		default:
+			return err
+		}
+	}
+}
 
-// State tells what the Consumer is doing. Safe for concurrent use.
-func (c *Consumer) State() State { return State{} }
+// closePublisher ends the publisher, in which nothing waits: sessions wait for theirs.
+func (c *Consumer) closePublisher() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.publisher.Close(ctx)
+}
+
+// topics returns what is to be read, and sees to the topics that records are put
+// aside into.
+func (c *Consumer) topics(ctx context.Context) ([]string, error) {
+	specs := c.cfg.Retry.specs()
+	var found []string
+	err := c.patiently(ctx, func() error {
+		reports, err := c.client.EnsureTopics(ctx, specs, !c.cfg.Retry.NoCreate)
+		if err != nil {
+			return err
+		}
+		for _, r := range reports {
+			c.publisher.SetLimit(r.Name, r.MaxMessageBytes)
+		}
+		found, err = c.find(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range specs[1:] { // the first is that of dead letters
+		found = append(found, s.Name)
+	}
+	return found, nil
+}
+
+// find looks up which topics are meant. Names have to exist; a pattern may mean none yet.
+func (c *Consumer) find(ctx context.Context) ([]string, error) {
+	all, err := c.client.Topics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, want := range c.cfg.Topics {
+		n := len(found)
+		for i := range all {
+			name := all[i].Name
+			if name == want || !c.aside(name) && matches(want, name) {
+				found = append(found, name)
+			}
+		}
+		if len(found) == n && !pattern(want) {
+			return nil, fmt.Errorf("consumer: there is no topic %s, or this account may not see it: create it, or start postrider, which does", want)
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+// aside reports whether a topic is one of those that records are put aside into.
+func (c *Consumer) aside(name string) bool {
+	return slices.ContainsFunc(c.cfg.Retry.specs(), func(s broker.TopicSpec) bool { return s.Name == name })
+}
+
+func matches(want, name string) bool {
+	ok, _ := path.Match(want, name) // checked by New
+	return ok && pattern(want)
+}
+
+func pattern(name string) bool { return !topicName(name) }
+
+// stageOf tells of a topic which delay it has, if it is a retry topic, and which of the
+// delays comes next.
+func (c *Consumer) stageOf(topic string) (delay time.Duration, stage int) {
+	for i, d := range c.cfg.Retry.Delays {
+		if topic == c.cfg.Retry.retryTopic(d) {
+			return d, i + 1
+		}
+	}
+	return 0, 0
+}
+
+// patiently calls fn until it succeeds or fails for good.
+func (c *Consumer) patiently(ctx context.Context, fn func() error) error {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		err := fn()
+		if err == nil || ctx.Err() != nil || !broker.Unreachable(err) {
+			return err
+		}
+		c.cfg.Log.Warn("consumer waits for Kafka", zap.String("reason_code", "consumer_waits"), zap.Error(err), zap.Duration("wait", pause))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// join is a member of the group until ctx ends, something fails, or other topics are
+// to be read.
+func (c *Consumer) join(ctx context.Context, topics []string) error {
+	reading, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go c.watch(reading, topics, cancel)
+	member, err := c.client.Join(broker.JoinOptions{
+		Group: c.cfg.Group, Topics: topics, FromEnd: c.cfg.FromEnd, Now: c.cfg.Now, Log: c.cfg.Log,
+		Drain: min(c.cfg.StopTimeout, mostDrain) + grace + commitTimeout,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer: %w", err)
+	}
+	defer member.Close()
+	for {
+		a, err := member.Next(reading)
+		if err == nil {
+			err = c.serve(reading, a)
+		}
+		switch {
+		case context.Cause(reading) == errAgain: //nolint:errorlint // it is this very one
+			return errors.Join(err, errAgain)
+		case ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())):
+			return ctx.Err()
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// serve works on an assignment until it ends.
+func (c *Consumer) serve(ctx context.Context, a *broker.Assignment) error {
+	s := newSession(ctx, c, a)
+	c.session.Store(s)
+	defer c.session.Store(nil)
+	defer a.Release()
+	err := s.run(ctx)
+	if errors.Is(err, errAgain) {
+		return nil // the group goes on at the positions that were committed
+	}
+	return err
+}
+
+// watch looks for topics that patterns mean, and has the group joined anew where there
+// are others than before.
+func (c *Consumer) watch(ctx context.Context, topics []string, again context.CancelCauseFunc) {
+	if !slices.ContainsFunc(c.cfg.Topics, pattern) {
+		return
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		found, err := c.find(ctx)
+		if err == nil && !slices.Equal(found, topics[:len(found)]) {
+			again(errAgain)
+			return
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package consumer
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // The states of the breaker.
 const (
@@ -33,3 +37,28 @@ type PartitionState struct {
 // Lag is how many records are not finished. It counts offsets, so those that
 // compaction took are among them.
 func (p *PartitionState) Lag() int64 { return max(p.HighWater-p.Position, 0) }
+
+// State tells what the Consumer is doing. Safe for concurrent use.
+func (c *Consumer) State() State {
+	s := c.session.Load()
+	if s == nil {
+		return State{Breaker: BreakerClosed}
+	}
+	s.sched.mu.Lock()
+	defer s.sched.mu.Unlock()
+	st := State{
+		Assigned: true, Breaker: s.sched.breaker.state, Reason: s.sched.breaker.reason,
+		Running: s.sched.running, Waiting: len(s.sched.parked),
+	}
+	for _, parts := range s.parts {
+		for _, p := range parts {
+			st.Partitions = append(st.Partitions, PartitionState{
+				Topic: p.topic, Partition: p.number, Position: p.position(), Committed: p.committed, HighWater: p.highWater, Oldest: p.oldest(),
+			})
+		}
+	}
+	slices.SortFunc(st.Partitions, func(a, b PartitionState) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return st
+}

@@ -1,0 +1,160 @@
+package consumer
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// attempt runs a task once, and sees to what follows. It reports whether the task is
+// done with.
+func (s *session) attempt(t *task, probe bool) bool {
+	if t.pending != nil {
+		ok := s.putAside(t, probe)
+		if ok {
+			s.succeeded(probe)
+		}
+		return ok
+	}
+	t.m.Attempt++
+	t.tries++
+	err, took := s.call(t)
+	if err == nil {
+		s.succeeded(probe)
+		s.observe(t, Handled, took, nil)
+		return true
+	}
+	if s.work.Err() != nil {
+		s.sched.drop(1)
+		s.observe(t, Dropped, took, err)
+		return false
+	}
+	outcome := s.failed(t, probe, err)
+	s.observe(t, outcome, took, err)
+	return (outcome == Delayed || outcome == Dead) && s.putAside(t, probe)
+}
+
+// observe tells Config.Observe.
+func (s *session) observe(t *task, o Outcome, took time.Duration, err error) {
+	if s.c.cfg.Observe != nil {
+		s.c.cfg.Observe(Result{Message: &t.m, Outcome: o, Took: took, Err: err})
+	}
+}
+
+// succeeded tells the breaker, where that matters.
+func (s *session) succeeded(probe bool) {
+	if (s.troubled.Swap(false) || probe) && s.sched.succeed() {
+		s.c.cfg.Log.Info("consumer goes on", zap.String("reason_code", "consumer_resumed"), zap.String("group", s.c.cfg.Group))
+	}
+}
+
+// failed decides what becomes of a task whose handler failed.
+func (s *session) failed(t *task, probe bool, err error) Outcome {
+	what, after := classify(err)
+	if t.since.IsZero() {
+		t.since = s.c.cfg.Now()
+	}
+	switch {
+	case what == stop:
+		s.end(err)
+		s.sched.drop(1)
+		return Dropped
+	case what == permanent: // the handler works
+		s.succeeded(probe)
+		t.pending = s.dead(t, DeadPermanent, err)
+		return Dead
+	case what == unavailable || s.blame(t, probe, err):
+		s.pause(t, probe, what, err)
+		return Paused
+	case what != later && t.tries < s.c.cfg.Retry.Attempts && !s.tooLong(after):
+		s.sched.again(t, s.backoff(t.tries, after))
+		return Retried
+	}
+	return s.postpone(t, after, err)
+}
+
+// blame tells the breaker of a failure. It reports whether that is not to count as
+// an attempt, because the breaker was open and this only asked whether it may close.
+func (s *session) blame(t *task, probe bool, err error) bool {
+	s.troubled.Store(true)
+	now := s.c.cfg.Now()
+	if s.sched.judge(func(b *breaker) bool { return b.failure(t, probe, now, errorText(err)) }) {
+		s.sayPaused(err)
+	}
+	return probe
+}
+
+// pause has the task, or another, try again when the breaker lets one.
+func (s *session) pause(t *task, probe bool, what action, err error) {
+	t.m.Attempt--
+	t.tries--
+	if what == unavailable {
+		s.troubled.Store(true)
+		now := s.c.cfg.Now()
+		if s.sched.judge(func(b *breaker) bool { return b.trip(probe, now, errorText(err)) }) {
+			s.sayPaused(err)
+		}
+	}
+	s.sched.again(t, 0)
+}
+
+func (s *session) sayPaused(err error) {
+	s.c.cfg.Log.Warn("consumer pauses, and tries one record from time to time", zap.String("reason_code", "consumer_paused"),
+		zap.String("group", s.c.cfg.Group), zap.Error(err))
+}
+
+// tooLong reports whether a wait is nothing for here: nothing behind the record in its
+// partition could be committed.
+func (s *session) tooLong(after time.Duration) bool {
+	r := &s.c.cfg.Retry
+	return after > r.MaxBackoff && !r.Ordered && len(r.Delays) > 0
+}
+
+// postpone has a task wait for the next delay, here or in a retry topic; behind the last
+// it becomes a dead letter.
+func (s *session) postpone(t *task, after time.Duration, err error) Outcome {
+	delays := s.c.cfg.Retry.Delays
+	if t.stage >= len(delays) {
+		t.pending = s.dead(t, DeadAttempts, err)
+		return Dead
+	}
+	delay := max(delays[t.stage], min(after, s.c.cfg.Retry.MaxAfter))
+	if !s.c.cfg.Retry.Ordered {
+		t.pending = s.delayed(t, delays[t.stage], delay, err)
+		return Delayed
+	}
+	t.stage++
+	t.tries = 0
+	s.sched.again(t, delay)
+	return Retried
+}
+
+// putAside publishes what a task has become; until that succeeds the task stays.
+func (s *session) putAside(t *task, probe bool) bool {
+	err := s.publish(s.work, t.pending)
+	if err == nil {
+		return true
+	}
+	if s.work.Err() != nil {
+		s.sched.drop(1)
+		return false
+	}
+	now := s.c.cfg.Now()
+	if s.sched.judge(func(b *breaker) bool { return b.trip(probe, now, errorText(err)) }) {
+		s.sayPaused(err)
+	}
+	s.sched.again(t, 0)
+	return false
+}
+
+// backoff is how long to wait after so many attempts.
+func (s *session) backoff(tries int, after time.Duration) time.Duration {
+	r := s.c.cfg.Retry
+	most := r.MinBackoff
+	for range tries - 1 {
+		most = min(2*most, r.MaxBackoff)
+	}
+	wait := max(r.MinBackoff/10, time.Duration(rand.Float64()*float64(most))) //nolint:gosec // jitter protects nothing
+	return max(wait, min(after, r.MaxAfter))
+}

@@ -1,0 +1,77 @@
+package consumer
+
+import "time"
+
+// breaker decides whether records may be handled. The scheduler's lock guards it.
+type breaker struct {
+	o      Breaker
+	state  string
+	reason string
+	failed int    // different records since the last success
+	streak uint64 // grows with each success that ends some failures
+	wait   time.Duration
+	until  time.Time // open: when one is tried
+}
+
+func newBreaker(o Breaker) *breaker {
+	return &breaker{o: o, state: BreakerClosed, wait: o.MinWait, streak: 1}
+}
+
+// admit reports whether a task may be run now, and whether it is the one that tries.
+// Else, after is how long until one may.
+func (b *breaker) admit(now time.Time) (ok, probe bool, after time.Duration) {
+	switch {
+	case b.state == BreakerClosed:
+		return true, false, 0
+	case b.state == BreakerOpen && !now.Before(b.until):
+		b.state = BreakerHalfOpen
+		return true, true, 0
+	case b.state == BreakerOpen:
+		return false, false, b.until.Sub(now)
+	}
+	return false, false, 0 // the outcome of the probe decides
+}
+
+// success closes it. It reports whether it was not closed.
+func (b *breaker) success() bool {
+	if b.failed > 0 {
+		b.failed, b.streak = 0, b.streak+1
+	}
+	was := b.state != BreakerClosed
+	b.state, b.reason, b.wait = BreakerClosed, "", b.o.MinWait
+	return was
+}
+
+// failure counts a record that failed, once between two successes, and reports whether
+// that opened the breaker.
+func (b *breaker) failure(t *task, probe bool, now time.Time, reason string) bool {
+	if t.counted != b.streak {
+		t.counted = b.streak
+		b.failed++
+	}
+	if probe || b.state == BreakerClosed && b.o.Failures > 0 && b.failed >= b.o.Failures {
+		return b.trip(probe, now, reason)
+	}
+	return false
+}
+
+// trip opens it for a while, twice as long as the last time if that was a probe's
+// failure. It reports whether it was closed.
+func (b *breaker) trip(probe bool, now time.Time, reason string) bool {
+	if b.state == BreakerOpen || b.state == BreakerHalfOpen && !probe {
+		return false // one of those that ran when it opened
+	}
+	if probe {
+		b.wait = min(2*b.wait, b.o.MaxWait)
+	}
+	opened := b.state == BreakerClosed
+	b.state, b.reason, b.until = BreakerOpen, reason, now.Add(b.wait)
+	return opened
+}
+
+// release has the next task try, where a probe ended without an outcome.
+func (b *breaker) release(now time.Time) {
+	if b.state == BreakerHalfOpen {
+		b.state, b.until = BreakerOpen, now
+	}
+}

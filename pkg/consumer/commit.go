@@ -1,0 +1,77 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
+)
+
+// commitTimeout bounds one commit.
+const commitTimeout = 5 * time.Second
+
+// commitNowAndThen commits what is finished until ctx ends.
+func (s *session) commitNowAndThen(ctx context.Context) {
+	tick := time.NewTicker(s.c.cfg.CommitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.commit(ctx, s.positions())
+		}
+	}
+}
+
+// positions returns the offsets that were not committed yet.
+func (s *session) positions() map[string]map[int]int64 {
+	s.sched.mu.Lock()
+	defer s.sched.mu.Unlock()
+	offsets := map[string]map[int]int64{}
+	for topic, parts := range s.parts {
+		for number, p := range parts {
+			if p.position() == p.committed {
+				continue
+			}
+			if offsets[topic] == nil {
+				offsets[topic] = map[int]int64{}
+			}
+			offsets[topic][number] = p.position()
+		}
+	}
+	return offsets
+}
+
+// commit commits offsets. What fails is tried again with the next; records may be
+// handled again because of it, and none is left out.
+func (s *session) commit(ctx context.Context, offsets map[string]map[int]int64) {
+	if len(offsets) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	err := s.a.Commit(ctx, offsets)
+	switch {
+	case err == nil:
+		s.committed(offsets)
+	case errors.Is(err, broker.ErrRevoked):
+		s.c.cfg.Log.Debug("consumer: offsets came too late to be committed", zap.Error(err))
+	default:
+		s.c.cfg.Log.Warn("consumer: offsets cannot be committed; tried again, and until then a crash repeats more",
+			zap.String("reason_code", "consumer_commit"), zap.String("group", s.c.cfg.Group), zap.Error(err))
+	}
+}
+
+func (s *session) committed(offsets map[string]map[int]int64) {
+	s.sched.mu.Lock()
+	defer s.sched.mu.Unlock()
+	for topic, parts := range offsets {
+		for number, offset := range parts {
+			s.parts[topic][number].committed = offset
+		}
+	}
+}
