@@ -100,7 +100,9 @@ func (d *delivery) judge(res *http.Response) (Outcome, error) {
 	case delivered(res.StatusCode):
 		return o, nil
 	case passing(res.StatusCode):
-		return Outcome{}, &UnavailableError{Host: d.client.url.Host, Status: res.StatusCode, Attempts: d.attempts}
+		return Outcome{}, &UnavailableError{
+			Host: d.client.url.Host, Status: res.StatusCode, Attempts: d.attempts, RetryAfter: d.asked(res.Header),
+		}
 	}
 	return Outcome{}, refused(d.client.url.Host, res.StatusCode)
 }
@@ -112,12 +114,21 @@ func (d *delivery) backoff(_, _ time.Duration, attempt int, res *http.Response) 
 	status := 0
 	if res != nil {
 		status = res.StatusCode
-		if asked := retryAfter(res.Header, o.Now()); asked > 0 {
-			wait = max(wait, min(asked, o.MaxRetryAfter)+time.Duration(o.Random()*float64(o.MinBackoff)))
-		}
+		wait = max(wait, d.asked(res.Header))
 	}
 	d.client.logRetry(attempt+1, status, d.last, wait)
 	return d.client.waited(wait)
+}
+
+// asked is how long an answer asks to stay away, as far as that is honoured; 0 if it
+// does not ask.
+func (d *delivery) asked(h http.Header) time.Duration {
+	o := d.client.opt
+	asked := retryAfter(h, o.Now())
+	if asked == 0 {
+		return 0
+	}
+	return min(asked, o.MaxRetryAfter) + time.Duration(o.Random()*float64(o.MinBackoff))
 }
 
 // jitter is a wait without a Retry-After: anything up to a bound that doubles, so

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // RefusedError is a payload that the target does not take, however often it is
@@ -38,6 +39,9 @@ type UnavailableError struct {
 	Status   int // of the last answer; 0 if there was none
 	Attempts int
 	Err      error // why there was no answer; nil if there was one
+	// RetryAfter is how long the last answer asks to stay away, at most
+	// Options.MaxRetryAfter and a jitter of MinBackoff; 0 if it does not ask.
+	RetryAfter time.Duration
 }
 
 // Error implements error.

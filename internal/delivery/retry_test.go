@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -54,8 +55,12 @@ func TestHostileRetryAfter(t *testing.T) {
 			if got, want := told(client.Deliver(t.Context(), message())), "unavailable"; got[:len(want)] != want {
 				t.Fatalf("%q: got %q", c.value, got)
 			}
-			if len(w.list) != 3 {
-				t.Fatalf("%q: %d waits, want 3", c.value, len(w.list))
+			honoured := c.from >= 3*time.Second
+			if got := asked(t, client); honoured && (got < c.from || got > c.to) || !honoured && got != 0 {
+				t.Errorf("%d, Retry-After %q: the error says %v, want %v to %v, or 0 below 3s", status, c.value, got, c.from, c.to)
+			}
+			if len(w.list) != 6 {
+				t.Fatalf("%q: %d waits, want 6", c.value, len(w.list))
 			}
 			for _, d := range w.list {
 				if d < c.from || d > c.to {
@@ -64,6 +69,17 @@ func TestHostileRetryAfter(t *testing.T) {
 			}
 		}
 	}
+}
+
+// asked is how long the target asks to stay away, by the error of a delivery.
+func asked(t *testing.T, c *delivery.Client) time.Duration {
+	t.Helper()
+	_, err := c.Deliver(t.Context(), message())
+	away, ok := errors.AsType[*delivery.UnavailableError](err)
+	if !ok {
+		t.Fatalf("got %v", err)
+	}
+	return away.RetryAfter
 }
 
 // TestWaitsAreSpread: from nearly nothing to a bound that doubles up to another.
