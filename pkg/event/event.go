@@ -2,13 +2,26 @@
 // provider's webhooks are turned into, and the value of every record in the
 // per-type Kafka topics.
 //
-// It stands alone (standard library only): a consumer that reads the topics
-// needs nothing else of this module. Decode reads a record's value, Validate
-// says whether an event keeps the rules of schemas/event.v1.schema.json, and
-// AppendJSON writes it.
+// Decode reads a record's value, Validate says whether an event keeps the rules
+// of schemas/event.v1.schema.json, and AppendJSON writes it.
 //
-// Compatibility: the schema name email-event/1 stays while changes only add
-// optional fields or types; consumers must ignore fields they do not know.
+// # In a program of your own
+//
+// The package stands alone: it imports the standard library and nothing else. With
+// whatever Kafka client, a consumer that reads the topics needs nothing more of this
+// module; pkg/consumer is there for those who want the rest done, too.
+//
+// # Compatibility
+//
+// The schema's name email-event/1 stays while changes only add optional fields,
+// or values to the enumerations. Decode takes events of later versions: it ignores
+// fields that it does not know and keeps values that it does not know, so have a
+// default for them. Validate holds an event against the rules of this version; it
+// is a check for who makes events, and no gate for who reads them.
+//
+// Within a major version of the module, what this package exports stays source
+// compatible: fields may be added to structs, so write them with names. Ids, keys and
+// the names of headers stay what they are.
 package event
 
 import "encoding/json"

@@ -6,8 +6,21 @@
 // closed, works on the raw bytes as received, compares in constant time and
 // accepts several secrets at once so that they can be rotated.
 //
-// The package stands alone (standard library only) and may be used in any HTTP
-// server to check a provider's webhooks.
+// # In a server of your own
+//
+// The package stands alone: it imports the standard library and nothing else.
+// A Receiver behind net/http reads, proves and answers webhooks; servers of another
+// kind make a Request themselves and call Verify. What the configuration file of
+// postrider calls auth is a Config here, with the same names.
+//
+// # Compatibility
+//
+// Within a major version of the module, what this package exports stays source
+// compatible: fields may be added to structs, so write them with names, and values
+// to Reason, Outcome and Types, so have a default for them. A request that
+// is proven today stays proven by the same Config, unless a weakness of a scheme
+// is found; the changelog then says so. Texts of errors, problems and explanations
+// are for people and may change.
 package webhook
 
 import (
