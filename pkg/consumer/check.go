@@ -27,6 +27,7 @@ func (c Config) withDefaults() Config {
 	orElse(&c.Concurrency, 1)
 	orElse(&c.Timeout, 30*time.Second)
 	orElse(&c.StopTimeout, 10*time.Second)
+	orElse(&c.SessionTimeout, 30*time.Second)
 	orElse(&c.CommitEvery, time.Second)
 	orElse(&c.MaxBytes, 64<<20)
 	orElse(&c.Log, zap.NewNop())
@@ -72,9 +73,15 @@ func (c *Config) check() error {
 	p.on(len(c.Kafka.Brokers) == 0, "Kafka.Brokers is empty: name a broker as host:port")
 	p.on(c.Concurrency < 0, "Concurrency is negative")
 	p.on(c.Timeout < 0 || c.StopTimeout < 0 || c.CommitEvery < 0 || c.MaxBytes < 0, "a bound is negative")
+	p.on(c.SessionTimeout <= c.drain(), fmt.Sprintf("SessionTimeout is %s, and giving partitions back takes up to %s: make it longer, or StopTimeout shorter", c.SessionTimeout, c.drain()))
 	p.on(c.Breaker.MinWait < 0 || c.Breaker.MaxWait < c.Breaker.MinWait, "Breaker.MaxWait is below Breaker.MinWait, or one is negative")
 	c.Retry.check(&p)
 	return p.err()
+}
+
+// drain is how long giving partitions back at a rebalance takes, at most.
+func (c *Config) drain() time.Duration {
+	return min(c.StopTimeout, mostDrain) + grace + commitTimeout
 }
 
 func (r *Retry) check(p *problems) {

@@ -30,6 +30,10 @@ type Config struct {
 	// StopTimeout is how long handlers may finish when Run is told to stop; default
 	// 10 s. At a rebalance they have that long, but at most ten seconds.
 	StopTimeout time.Duration
+	// SessionTimeout is how long the group waits for a member that fell silent, one
+	// that was killed for instance, until others get its partitions; default 30 s. It is
+	// longer than StopTimeout (at most ten seconds) and seven seconds.
+	SessionTimeout time.Duration
 	// CommitEvery is how often offsets are committed; default 1 s.
 	CommitEvery time.Duration
 	// MaxBytes bounds the records in memory; default 64 MiB. At least one answer of

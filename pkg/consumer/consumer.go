@@ -192,7 +192,7 @@ func (c *Consumer) join(ctx context.Context, topics []string) error {
 	go c.watch(reading, topics, cancel)
 	member, err := c.client.Join(broker.JoinOptions{
 		Group: c.cfg.Group, Topics: topics, FromEnd: c.cfg.FromEnd, Now: c.cfg.Now, Log: c.cfg.Log,
-		Drain: min(c.cfg.StopTimeout, mostDrain) + grace + commitTimeout,
+		SessionTimeout: c.cfg.SessionTimeout, Drain: c.cfg.drain(),
 	})
 	if err != nil {
 		return fmt.Errorf("consumer: %w", err)
