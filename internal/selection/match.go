@@ -159,19 +159,19 @@ func (m *Matcher) says(r *Record, t *told) (Verdict, error) {
 	switch {
 	case !ok:
 		return Undecodable, nil
-	case open == unsaid && !m.holds(&e):
+	case open == unsaid && !m.holds(e):
 		return No, nil
 	}
-	return m.evaluate(r, t, &e)
+	return m.evaluate(r, t, e)
 }
 
 // decode reads the event that a record holds; false if it holds none. A request
 // may look like one, but for its headers.
-func decode(r *Record, t *told) (event.Event, bool) {
+func decode(r *Record, t *told) (*event.Event, bool) {
 	if t.stored() {
-		return event.Event{}, false
+		return nil, false
 	}
-	e, err := event.Decode(r.Value)
+	e, err := r.decoded()
 	return e, err == nil && strings.HasPrefix(e.Schema, schemaFamily)
 }
 

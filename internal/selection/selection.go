@@ -87,4 +87,17 @@ type Record struct {
 	Key       []byte
 	Value     []byte
 	Headers   []event.Header
+
+	// Decoded decodes the value in place of Match, so that several Matchers and whoever
+	// asks them share one decoding; nil: Match does it itself.
+	Decoded func() (*event.Event, error)
+}
+
+// decoded is the record's event.
+func (r *Record) decoded() (*event.Event, error) {
+	if r.Decoded != nil {
+		return r.Decoded()
+	}
+	e, err := event.Decode(r.Value)
+	return &e, err //nolint:wrapcheck // only whether there is one counts
 }
