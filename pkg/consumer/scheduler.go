@@ -6,11 +6,9 @@ import (
 	"time"
 )
 
-// Bounds of how many tasks a worker takes at once: many where handlers take no time,
-// one where they do.
 const (
-	mostTaken  = 64
-	quickTaken = time.Millisecond
+	mostTaken  = 64               // tasks that a worker which is alone takes at once
+	quickTaken = time.Millisecond // how late they are told to be finished
 )
 
 // scheduler hands tasks to workers: those of one key one after the other, in the

@@ -111,7 +111,6 @@ func TestKeysKeepTheirOrder(t *testing.T) {
 	})
 }
 
-
 // TestAKeyThatWaitsHoldsUpNobodyElse: its retry occupies no worker.
 func TestAKeyThatWaitsHoldsUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -44,7 +44,7 @@ func newSession(ctx context.Context, c *Consumer, a *broker.Assignment) *session
 	s.work, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	room := max(int(c.cfg.MaxBytes)/max(len(a.Partitions), 1), leastRoom)
 	for _, at := range a.Partitions {
-		p := &partition{topic: at.Topic, number: at.Partition, next: at.Offset, committed: at.Offset, highWater: at.Offset, room: room}
+		p := &partition{topic: at.Topic, number: at.Partition, next: at.Offset, committed: at.Offset, highWater: -1, room: room}
 		p.delay, p.stage = c.stageOf(at.Topic)
 		if s.parts[at.Topic] == nil {
 			s.parts[at.Topic] = map[int]*partition{}
@@ -189,28 +189,28 @@ func (s *session) gap(g *broker.OffsetGapError) error {
 // errAgain ends a session that another is to follow.
 var errAgain = errors.New("consumer: begin anew")
 
-// worker runs tasks until the scheduler is closed.
+// worker runs tasks until the scheduler is closed. A single worker takes many at once,
+// which costs less; of several each takes one, so that none waits behind one that
+// hangs while others have nothing to do.
 func (s *session) worker() {
-	list := make([]*task, 0, mostTaken)
-	n := 1
+	most := 1
+	if s.c.cfg.Concurrency == 1 {
+		most = mostTaken
+	}
+	list := make([]*task, 0, most)
 	for {
-		taken, probe := s.sched.take(list[:0], n)
+		taken, probe := s.sched.take(list[:0], most)
 		if len(taken) == 0 {
 			return
 		}
-		began := time.Now()
 		s.handle(taken, probe)
-		switch {
-		case time.Since(began) > quickTaken:
-			n = 1
-		case n < mostTaken:
-			n *= 2
-		}
 	}
 }
 
-// handle runs tasks one after the other. Those that are done with are told in one go.
+// handle runs tasks one after the other. Those that are done with are told in one go,
+// but not later than it takes to notice.
 func (s *session) handle(taken []*task, probe bool) {
+	began := time.Now()
 	finished := taken[:0]
 	for i, t := range taken {
 		if i > 0 && s.work.Err() != nil {
@@ -219,6 +219,10 @@ func (s *session) handle(taken []*task, probe bool) {
 		}
 		if s.attempt(t, probe) {
 			finished = append(finished, t)
+		}
+		if time.Since(began) > quickTaken && len(finished) > 0 {
+			s.sched.done(finished)
+			finished, began = finished[len(finished):], time.Now()
 		}
 	}
 	if len(finished) > 0 {

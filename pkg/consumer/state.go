@@ -30,7 +30,7 @@ type PartitionState struct {
 	Partition int
 	Position  int64     // all before it is finished
 	Committed int64     // as it was last committed
-	HighWater int64     // the partition's next offset, when it was last asked
+	HighWater int64     // the partition's next offset, when it was last asked; -1: not yet
 	Oldest    time.Time // of the first record that is read and not finished; zero: none
 }
 
