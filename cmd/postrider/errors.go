@@ -48,11 +48,11 @@ func plainly(text string) string {
 // packageNames are the packages whose errors reach a person.
 func packageNames() []string {
 	return []string{
-		"admin", "app", "broker", "deadletter", "dedupe", "delivery", "embedded", "event", "ingest", "jsondoc", "metrics", "normalize", "provider", "quarantine", "selection", "sender", "stored", "webhook",
+		"admin", "app", "broker", "consumer", "deadletter", "dedupe", "delivery", "embedded", "event", "ingest", "jsondoc", "metrics", "normalize", "provider", "quarantine", "selection", "sender", "stored", "webhook",
 	}
 }
 
 // speakers are the commands that begin their errors with their name.
 func speakers() []string {
-	return []string{"audit", "config", "doctor", "group", "healthcheck", "redrive", "replay", "send", "sources", "spool", "tail", "topics", "trace", "verify"}
+	return []string{"audit", "config", "doctor", "forward", "group", "healthcheck", "redrive", "replay", "send", "sources", "spool", "tail", "topics", "trace", "verify"}
 }

@@ -102,13 +102,37 @@ type Server struct{ http *http.Server }
 // New builds the server; it does not listen. Close api before Shutdown, or its
 // streams are cut off.
 func New(h Health, g prometheus.Gatherer, api *API, log *zap.Logger) *Server {
+	mux := basics(func(w http.ResponseWriter) { readyz(w, h.Status()) }, g, log)
+	mux.Handle("/api/", api)
+	return newServer(mux, log)
+}
+
+// NewPlain builds the listener of a process that receives no webhooks, and has no API:
+// ready tells the body of /readyz, and whether the answer is 200.
+func NewPlain(ready func() (body any, ok bool), g prometheus.Gatherer, log *zap.Logger) *Server {
+	return newServer(basics(func(w http.ResponseWriter) {
+		body, ok := ready()
+		code := http.StatusOK
+		if !ok {
+			code = http.StatusServiceUnavailable
+		}
+		writeJSON(w, code, body)
+	}, g, log), log)
+}
+
+// basics are the paths that every process has.
+func basics(readyz func(http.ResponseWriter), g prometheus.Gatherer, log *zap.Logger) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { readyz(w, h.Status()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { readyz(w) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: zap.NewStdLog(log)}))
-	mux.Handle("/api/", api)
+	return mux
+}
+
+// newServer bounds what is asked of a listener, and by whom.
+func newServer(mux *http.ServeMux, log *zap.Logger) *Server {
 	return &Server{http: &http.Server{
 		Handler:           secured(guarded(mux)),
 		ReadHeaderTimeout: 5 * time.Second,
