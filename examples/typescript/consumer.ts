@@ -1,0 +1,88 @@
+// Reads bounces and complaints from postrider's topics and says whose address must
+// not be written to again. The types are generated: see package.json.
+//
+// usage: node build/consumer.js [--brokers HOST:PORT,...] [--group NAME] [--topic NAME]...
+import { parseArgs } from 'node:util';
+import { Kafka, logLevel, type EachMessagePayload, type IHeaders } from 'kafkajs';
+import type { Bounce, EmailEvent, Topics } from './generated/postrider.js';
+
+type Payload = Topics['email.bounced' | 'email.complained']['payload'];
+
+const { values: options } = parseArgs({
+  options: {
+    brokers: { type: 'string', default: process.env['BROKERS'] ?? '127.0.0.1:9092' },
+    group: { type: 'string', default: 'suppressions-typescript' },
+    topic: { type: 'string', multiple: true, default: ['email.bounced', 'email.complained'] satisfies (keyof Topics)[] },
+  },
+});
+
+// readme:start
+// The address will not take mail again, whatever the message.
+const gone: ReadonlySet<Bounce['category']> = new Set(['invalid_recipient', 'bad_domain', 'mailbox_inactive']);
+
+function suppresses(event: Payload): boolean {
+  switch (event.type) {
+    case 'bounced':
+      return event.bounce.class === 'hard' && event.bounce.will_retry !== true && gone.has(event.bounce.category);
+    case 'complained':
+      return true;
+    default:
+      return false; // a type that came after this program
+  }
+}
+// readme:end
+
+// Ids that were handled, the latest million. Where an effect must not be repeated
+// after a restart either, keep them where the effect is, in one transaction with it.
+const handled = new Set<string>();
+
+function handle({ topic, partition, message }: EachMessagePayload): void {
+  const place = `${topic}/${partition}/${message.offset}`;
+  if (message.value === null) {
+    return; // a tombstone
+  }
+  let event: Partial<EmailEvent>;
+  try {
+    event = JSON.parse(message.value.toString());
+  } catch {
+    console.error(`${place}: no JSON, passed over`);
+    return;
+  }
+  const id = identity(event, message.headers ?? {}, place);
+  if (id === undefined) {
+    console.error(`${place}: no event, passed over`);
+    return;
+  }
+  if (handled.has(id)) {
+    return; // a repeat
+  }
+  const { type, recipient } = event;
+  console.log(JSON.stringify({ id: event.id, topic, type, recipient, suppress: suppresses(event as Payload) }));
+  remember(id);
+}
+
+// identity is what a record is known by: its id. One that is marked as a conflict is
+// no repeat of any other record, so where it lay first takes part.
+function identity(event: Partial<EmailEvent> | null, headers: IHeaders, place: string): string | undefined {
+  const text = (name: string) => headers[name]?.toString();
+  const id = text('ce_id') ?? event?.id;
+  return text('conflict') === 'true' ? `${id}@${text('replay-of') ?? place}` : id;
+}
+
+function remember(id: string): void {
+  handled.add(id);
+  for (const oldest of handled) {
+    if (handled.size <= 1_000_000) break;
+    handled.delete(oldest);
+  }
+}
+
+const kafka = new Kafka({ clientId: 'suppressions', brokers: options.brokers.split(','), logLevel: logLevel.ERROR });
+const consumer = kafka.consumer({ groupId: options.group });
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void consumer.disconnect()); // after the record in hand; commits what is handled
+}
+await consumer.connect();
+await consumer.subscribe({ topics: options.topic, fromBeginning: true });
+// An offset is committed after its record has been handled, never before.
+await consumer.run({ autoCommitInterval: 1000, eachMessage: async (record) => handle(record) });
