@@ -9,7 +9,7 @@ import (
 
 // attempt runs a task once, and sees to what follows. It reports whether the task is
 // done with.
-func (s *session) attempt(t *task, probe bool) bool {
+func (s *session) attempt(d *desk, t *task, probe bool) bool {
 	if t.pending != nil {
 		ok := s.putAside(t, probe)
 		if ok {
@@ -19,7 +19,7 @@ func (s *session) attempt(t *task, probe bool) bool {
 	}
 	t.m.Attempt++
 	t.tries++
-	err, took := s.call(t)
+	err, took := s.call(d, t)
 	if err == nil {
 		s.succeeded(probe)
 		s.observe(t, Handled, took, nil)

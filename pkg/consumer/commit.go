@@ -23,6 +23,7 @@ func (s *session) commitNowAndThen(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.commit(ctx, s.positions())
+			s.watch()
 		}
 	}
 }
@@ -52,12 +53,13 @@ func (s *session) commit(ctx context.Context, offsets map[string]map[int]int64) 
 	if len(offsets) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	limited, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	err := s.a.Commit(ctx, offsets)
+	err := s.a.Commit(limited, offsets)
 	switch {
 	case err == nil:
 		s.committed(offsets)
+	case ctx.Err() != nil: // the last commit follows
 	case errors.Is(err, broker.ErrRevoked):
 		s.c.cfg.Log.Debug("consumer: offsets came too late to be committed", zap.Error(err))
 	default:

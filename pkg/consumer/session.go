@@ -25,6 +25,7 @@ type session struct {
 	a     *broker.Assignment
 	sched *scheduler
 	parts map[string]map[int]*partition
+	desks []*desk // one a worker
 
 	work     context.Context // of the handlers
 	cancel   context.CancelFunc
@@ -43,6 +44,9 @@ func newSession(ctx context.Context, c *Consumer, a *broker.Assignment) *session
 	}
 	s.work, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	room := max(int(c.cfg.MaxBytes)/max(len(a.Partitions), 1), leastRoom)
+	for range c.cfg.Concurrency {
+		s.desks = append(s.desks, &desk{})
+	}
 	for _, at := range a.Partitions {
 		p := &partition{topic: at.Topic, number: at.Partition, next: at.Offset, committed: at.Offset, highWater: -1, room: room}
 		p.delay, p.stage = c.stageOf(at.Topic)
@@ -62,8 +66,8 @@ func (s *session) run(ctx context.Context) error {
 	var background, workers sync.WaitGroup
 	background.Go(func() { s.read(reading) })
 	background.Go(func() { s.commitNowAndThen(reading) })
-	for range s.c.cfg.Concurrency {
-		workers.Go(s.worker)
+	for _, d := range s.desks {
+		workers.Go(func() { s.worker(d) })
 	}
 	wait := s.c.cfg.StopTimeout
 	select {
@@ -192,7 +196,7 @@ var errAgain = errors.New("consumer: begin anew")
 // worker runs tasks until the scheduler is closed. A single worker takes many at once,
 // which costs less; of several each takes one, so that none waits behind one that
 // hangs while others have nothing to do.
-func (s *session) worker() {
+func (s *session) worker(d *desk) {
 	most := 1
 	if s.c.cfg.Concurrency == 1 {
 		most = mostTaken
@@ -203,13 +207,13 @@ func (s *session) worker() {
 		if len(taken) == 0 {
 			return
 		}
-		s.handle(taken, probe)
+		s.handle(d, taken, probe)
 	}
 }
 
 // handle runs tasks one after the other. Those that are done with are told in one go,
 // but not later than it takes to notice.
-func (s *session) handle(taken []*task, probe bool) {
+func (s *session) handle(d *desk, taken []*task, probe bool) {
 	began := time.Now()
 	finished := taken[:0]
 	for i, t := range taken {
@@ -217,7 +221,7 @@ func (s *session) handle(taken []*task, probe bool) {
 			s.sched.drop(len(taken) - i)
 			break
 		}
-		if s.attempt(t, probe) {
+		if s.attempt(d, t, probe) {
 			finished = append(finished, t)
 		}
 		if time.Since(began) > quickTaken && len(finished) > 0 {
@@ -231,11 +235,13 @@ func (s *session) handle(taken []*task, probe bool) {
 }
 
 // call calls the handler, and survives it.
-func (s *session) call(t *task) (err error, took time.Duration) { //nolint:revive,staticcheck // the error is the result of the handler, not of the call
-	ctx := &deadline{Context: s.work, at: time.Now().Add(s.c.cfg.Timeout)}
-	defer ctx.end(context.Canceled)
+func (s *session) call(d *desk, t *task) (err error, took time.Duration) { //nolint:revive,staticcheck // the error is the result of the handler, not of the call
 	began := time.Now()
+	ctx := &deadline{Context: s.work, at: began.Add(s.c.cfg.Timeout)}
+	defer ctx.end(context.Canceled)
+	d.sit(t, began)
 	defer func() {
+		d.rise()
 		took = time.Since(began)
 		if r := recover(); r != nil {
 			s.c.cfg.Log.Error("a handler panicked", zap.String("reason_code", "consumer_panic"), zap.String("topic", t.m.Topic),
