@@ -100,7 +100,7 @@ func (m *Member) enter(topics map[string]int) (*membership, error) {
 		Brokers:           m.c.brokers(),
 		Dialer:            &kafka.Dialer{ClientID: t.ClientID, DialFunc: s.connect, Timeout: t.DialTimeout, TLS: t.TLS, SASLMechanism: t.SASL},
 		Topics:            names(topics),
-		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		GroupBalancers:    []kafka.GroupBalancer{rangeBalancer{}},
 		HeartbeatInterval: min(heartbeatEvery, m.o.SessionTimeout/4),
 		SessionTimeout:    m.o.SessionTimeout,
 		RebalanceTimeout:  m.rebalance(),
