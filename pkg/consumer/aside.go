@@ -31,16 +31,22 @@ const (
 	DeadAttempts  = "attempts"  // all attempts failed
 )
 
+// What the names of the topics are made of, behind Retry.Prefix.
+const (
+	retryInfix = ".retry."
+	deadSuffix = ".dead"
+)
+
 // stamp is the form of times in headers.
 const stamp = "2006-01-02T15:04:05.000Z07:00"
 
 // retryTopic is the topic of a delay.
 func (r *Retry) retryTopic(delay time.Duration) string {
-	return r.Prefix + ".retry." + delayName(delay)
+	return r.Prefix + retryInfix + delayName(delay)
 }
 
 // deadTopic is the topic of dead letters.
-func (r *Retry) deadTopic() string { return r.Prefix + ".dead" }
+func (r *Retry) deadTopic() string { return r.Prefix + deadSuffix }
 
 // delayName is a delay as people write it: 90s, 10m, 1h, 1h30m, 1d.
 func delayName(d time.Duration) string {

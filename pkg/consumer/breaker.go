@@ -1,10 +1,16 @@
 package consumer
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
-// breaker decides whether records may be handled. The scheduler's lock guards it.
+// breaker decides whether records may be handled. It outlives the sessions: a
+// rebalance mends nothing. Safe for concurrent use.
 type breaker struct {
-	o      Breaker
+	o Breaker
+
+	mu     sync.Mutex
 	state  string
 	reason string
 	failed int    // different records since the last success
@@ -20,6 +26,8 @@ func newBreaker(o Breaker) *breaker {
 // admit reports whether a task may be run now, and whether it is the one that tries.
 // Else, after is how long until one may.
 func (b *breaker) admit(now time.Time) (ok, probe bool, after time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case b.state == BreakerClosed:
 		return true, false, 0
@@ -34,6 +42,8 @@ func (b *breaker) admit(now time.Time) (ok, probe bool, after time.Duration) {
 
 // success closes it. It reports whether it was not closed.
 func (b *breaker) success() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.failed > 0 {
 		b.failed, b.streak = 0, b.streak+1
 	}
@@ -45,12 +55,14 @@ func (b *breaker) success() bool {
 // failure counts a record that failed, once between two successes, and reports whether
 // that opened the breaker.
 func (b *breaker) failure(t *task, probe bool, now time.Time, reason string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if t.counted != b.streak {
 		t.counted = b.streak
 		b.failed++
 	}
 	if probe || b.state == BreakerClosed && b.o.Failures > 0 && b.failed >= b.o.Failures {
-		return b.trip(probe, now, reason)
+		return b.open(probe, now, reason)
 	}
 	return false
 }
@@ -58,6 +70,13 @@ func (b *breaker) failure(t *task, probe bool, now time.Time, reason string) boo
 // trip opens it for a while, twice as long as the last time if that was a probe's
 // failure. It reports whether it was closed.
 func (b *breaker) trip(probe bool, now time.Time, reason string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open(probe, now, reason)
+}
+
+// open is trip; the caller holds mu.
+func (b *breaker) open(probe bool, now time.Time, reason string) bool {
 	if b.state == BreakerOpen || b.state == BreakerHalfOpen && !probe {
 		return false // one of those that ran when it opened
 	}
@@ -71,7 +90,16 @@ func (b *breaker) trip(probe bool, now time.Time, reason string) bool {
 
 // release has the next task try, where a probe ended without an outcome.
 func (b *breaker) release(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.state == BreakerHalfOpen {
 		b.state, b.until = BreakerOpen, now
 	}
+}
+
+// told returns its state, and why it is not closed.
+func (b *breaker) told() (state, reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state, b.reason
 }

@@ -1,9 +1,12 @@
 package consumer
 
 import (
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/pkg/event"
 )
 
 // Config says what is read, and how. Group, Topics and Kafka.Brokers are required;
@@ -13,9 +16,10 @@ type Config struct {
 	// Group is the consumer group's name. All members of a group should be
 	// configured alike.
 	Group string
-	// Topics are names, or patterns of path.Match ("email.*"), which are looked up
-	// anew every half a minute. The topics that retries of the group are put into
-	// are read beside.
+	// Topics are names (see EventTopics), or patterns of path.Match, which are looked
+	// up anew every half a minute. A pattern means every topic that fits but retry
+	// topics and dead letters of groups: "email.*" also means those of raw requests,
+	// which hold no events. The group's own retry topics are read beside.
 	Topics []string
 	// FromEnd has a group that has read nothing of a partition begin at its end;
 	// else it begins at the first record that is there.
@@ -138,4 +142,23 @@ type Result struct {
 	Outcome Outcome
 	Took    time.Duration
 	Err     error // nil for Handled
+}
+
+// EventTopics returns the names of the topics that events of these types are in, of all
+// types if none is given, with the default templates: <prefix>.<type> for messages
+// that were sent, and <prefix>.inbound.<type> for those that came in, where there
+// are such events.
+func EventTopics(prefix string, types ...event.Type) []string {
+	var names []string
+	for _, r := range event.Routes() {
+		if len(types) > 0 && !slices.Contains(types, r.Type) {
+			continue
+		}
+		if r.Direction == event.Inbound {
+			names = append(names, prefix+".inbound."+string(r.Type))
+			continue
+		}
+		names = append(names, prefix+"."+string(r.Type))
+	}
+	return names
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -133,7 +134,7 @@ func (c *Consumer) find(ctx context.Context) ([]string, error) {
 		n := len(found)
 		for i := range all {
 			name := all[i].Name
-			if name == want || !c.aside(name) && matches(want, name) {
+			if name == want || matches(want, name) {
 				found = append(found, name)
 			}
 		}
@@ -145,14 +146,11 @@ func (c *Consumer) find(ctx context.Context) ([]string, error) {
 	return slices.Compact(found), nil
 }
 
-// aside reports whether a topic is one of those that records are put aside into.
-func (c *Consumer) aside(name string) bool {
-	return slices.ContainsFunc(c.cfg.Retry.specs(), func(s broker.TopicSpec) bool { return s.Name == name })
-}
-
+// matches reports whether a pattern means a topic. It never means those that some
+// group's records were put aside into.
 func matches(want, name string) bool {
 	ok, _ := path.Match(want, name) // checked by New
-	return ok && pattern(want)
+	return ok && pattern(want) && !strings.HasSuffix(name, deadSuffix) && !strings.Contains(name, retryInfix)
 }
 
 func pattern(name string) bool { return !topicName(name) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/pkg/consumer"
+	"github.com/postrider/postrider/pkg/event"
 )
 
 func TestEveryRecordIsHandledInTheOrderOfItsKeyAndCommitted(t *testing.T) {
@@ -371,5 +372,71 @@ func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 	}
 	if _, err := consumer.New(consumer.Config{Group: "g", Topics: []string{"t"}, Kafka: consumer.Kafka{Brokers: []string{"b:1"}}}, nil); err == nil {
 		t.Error("a Handler is needed")
+	}
+}
+
+// TestMembersShareTheWork: one comes, one goes, one of them has nothing to do, and
+// nothing is left out.
+func TestMembersShareTheWork(t *testing.T) {
+	r := newRig(t)
+	topic := r.topic("events", 2)
+	var all book
+	cfg := r.config(topic)
+	cfg.Concurrency = 4
+	slow := func(ctx context.Context, m *consumer.Message) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+			return all.handle(ctx, m)
+		}
+	}
+	n := 0
+	more := func() {
+		list := make([]string, 100)
+		for i := range list {
+			list[i] = fmt.Sprintf("k%d=%d", i, n)
+			n++
+		}
+		r.publish(topic, list...)
+	}
+	more()
+	first := r.run(cfg, slow)
+	first.until("one has all", func(s consumer.State) bool { return len(s.Partitions) == 3 })
+	second, third, fourth := r.run(cfg, slow), r.run(cfg, slow), r.run(cfg, slow)
+	more()
+	eventually(t, "each has its part", func() bool {
+		parts := 0
+		for _, m := range []*running{first, second, third, fourth} {
+			s := m.State()
+			if !s.Assigned || len(s.Partitions) > 2 {
+				return false
+			}
+			parts += len(s.Partitions)
+		}
+		return parts == 3
+	})
+	more()
+	first.halt()
+	second.halt()
+	more()
+	eventually(t, "the others have all", func() bool {
+		return drained(third.State()) && drained(fourth.State()) && len(third.State().Partitions)+len(fourth.State().Partitions) == 3
+	})
+	seen := map[string]bool{}
+	for _, line := range all.list() {
+		seen[line] = true
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d records were handled", len(seen), n)
+	}
+}
+
+func TestEventTopics(t *testing.T) {
+	if got := fmt.Sprint(consumer.EventTopics("email", event.Delivered, event.Opened)); got != "[email.delivered email.opened email.inbound.delivered]" {
+		t.Error(got)
+	}
+	if got := consumer.EventTopics("email"); len(got) != len(event.Routes()) {
+		t.Errorf("%d topics", len(got))
 	}
 }

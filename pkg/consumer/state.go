@@ -40,16 +40,15 @@ func (p *PartitionState) Lag() int64 { return max(p.HighWater-p.Position, 0) }
 
 // State tells what the Consumer is doing. Safe for concurrent use.
 func (c *Consumer) State() State {
+	var st State
+	st.Breaker, st.Reason = c.breaker.told()
 	s := c.session.Load()
 	if s == nil {
-		return State{Breaker: BreakerClosed}
+		return st
 	}
 	s.sched.mu.Lock()
 	defer s.sched.mu.Unlock()
-	st := State{
-		Assigned: true, Breaker: s.sched.breaker.state, Reason: s.sched.breaker.reason,
-		Running: s.sched.running, Waiting: len(s.sched.parked),
-	}
+	st.Assigned, st.Running, st.Waiting = true, s.sched.running, len(s.sched.parked)
 	for _, parts := range s.parts {
 		for _, p := range parts {
 			st.Partitions = append(st.Partitions, PartitionState{
