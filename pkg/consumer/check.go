@@ -22,7 +22,7 @@ const (
 )
 
 // withDefaults fills what was left out.
-func (c Config) withDefaults() Config {
+func withDefaults(c Config) Config {
 	orElse(&c.Kafka.ClientID, "postrider-consumer")
 	orElse(&c.Concurrency, 1)
 	orElse(&c.Timeout, 30*time.Second)
@@ -31,17 +31,17 @@ func (c Config) withDefaults() Config {
 	orElse(&c.CommitEvery, time.Second)
 	orElse(&c.MaxBytes, 64<<20)
 	orElse(&c.Log, zap.NewNop())
-	c.Retry = c.Retry.withDefaults(c.Group)
+	c.Retry.setDefaults(c.Group)
 	orElse(&c.Breaker.Failures, 10)
 	orElse(&c.Breaker.MinWait, time.Second)
 	orElse(&c.Breaker.MaxWait, max(time.Minute, c.Breaker.MinWait))
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = time.Now //nolint:forbidigo // what users of this package would pass
 	}
 	return c
 }
 
-func (r Retry) withDefaults(group string) Retry {
+func (r *Retry) setDefaults(group string) {
 	orElse(&r.Attempts, 3)
 	orElse(&r.MinBackoff, 200*time.Millisecond)
 	orElse(&r.MaxBackoff, max(10*time.Second, r.MinBackoff))
@@ -51,7 +51,6 @@ func (r Retry) withDefaults(group string) Retry {
 	if r.Delays == nil {
 		r.Delays = []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
 	}
-	return r
 }
 
 func orElse[T comparable](v *T, d T) {

@@ -38,7 +38,7 @@ type Consumer struct {
 // New checks cfg, all of it at once, and makes a Consumer. It reads the files that
 // cfg names, and connects to nothing.
 func New(cfg Config, h Handler) (*Consumer, error) {
-	cfg = cfg.withDefaults()
+	cfg = withDefaults(cfg)
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 	defer c.client.Close()
 	c.publisher = broker.NewPublisher(c.client, broker.PublisherOptions{Now: c.cfg.Now, Budget: publishBudget, Log: c.cfg.Log})
-	defer c.closePublisher()
+	defer c.closePublisher(context.WithoutCancel(ctx))
 	for {
 		topics, err := c.topics(ctx)
 		if err == nil {
@@ -92,8 +92,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 }
 
 // closePublisher ends the publisher, in which nothing waits: sessions wait for theirs.
-func (c *Consumer) closePublisher() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func (c *Consumer) closePublisher(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_ = c.publisher.Close(ctx)
 }
@@ -195,7 +195,7 @@ func (c *Consumer) join(ctx context.Context, topics []string) error {
 	if err != nil {
 		return fmt.Errorf("consumer: %w", err)
 	}
-	defer member.Close()
+	defer func() { _ = member.Close() }() // the group notices by itself
 	for {
 		a, err := member.Next(reading)
 		if err == nil {

@@ -11,7 +11,8 @@ import (
 type deadline struct {
 	context.Context // of the session's work
 
-	at time.Time
+	now func() time.Time
+	at  time.Time
 
 	mu    sync.Mutex
 	done  chan struct{}
@@ -34,7 +35,7 @@ func (d *deadline) Done() <-chan struct{} {
 		close(d.done)
 		return d.done
 	}
-	timer := time.AfterFunc(time.Until(d.at), func() { d.end(context.DeadlineExceeded) })
+	timer := time.AfterFunc(d.at.Sub(d.now()), func() { d.end(context.DeadlineExceeded) })
 	d.stops = []func() bool{timer.Stop, context.AfterFunc(d.Context, func() { d.end(d.Context.Err()) })}
 	return d.done
 }
@@ -46,7 +47,7 @@ func (d *deadline) Err() error {
 	if d.err == nil {
 		d.settle(d.Context.Err())
 	}
-	if d.err == nil && !time.Now().Before(d.at) {
+	if d.err == nil && !d.now().Before(d.at) {
 		d.settle(context.DeadlineExceeded)
 	}
 	return d.err

@@ -30,7 +30,7 @@ func (d *desk) rise() { d.task.Store(nil) }
 func (s *session) watch() {
 	for _, d := range s.desks {
 		t := d.task.Load()
-		took := time.Since(time.Unix(0, d.began.Load()))
+		took := s.c.cfg.Now().Sub(time.Unix(0, d.began.Load()))
 		if t == nil || t == d.told || took < s.c.cfg.Timeout+overtime {
 			continue
 		}

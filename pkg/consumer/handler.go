@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"slices"
 
 	"github.com/postrider/postrider/pkg/event"
 )
@@ -18,8 +19,8 @@ type Middleware func(Handler) Handler
 
 // Chain wraps h; the first of the middlewares is the outermost.
 func Chain(h Handler, wrap ...Middleware) Handler {
-	for i := len(wrap) - 1; i >= 0; i-- {
-		h = wrap[i](h)
+	for _, w := range slices.Backward(wrap) {
+		h = w(h)
 	}
 	return h
 }

@@ -37,7 +37,6 @@ type task struct {
 	counted  uint64         // the streak of failures in which the breaker has counted it
 	since    time.Time      // when it failed first
 	pending  *broker.Record // is to be put aside; the handler has had its say
-	outcome  Outcome        // of the call that made pending
 	finished bool
 }
 

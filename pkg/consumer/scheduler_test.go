@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,7 @@ import (
 
 // testConfig is a complete Config.
 func testConfig() Config {
-	return Config{Group: "g", Topics: []string{"t"}, Kafka: Kafka{Brokers: []string{"b:1"}}}.withDefaults()
+	return withDefaults(Config{Group: "g", Topics: []string{"t"}, Kafka: Kafka{Brokers: []string{"b:1"}}})
 }
 
 func testScheduler(cfg Config) *scheduler { return newScheduler(&cfg, newBreaker(cfg.Breaker)) }
@@ -42,7 +43,7 @@ func TestKeysKeepTheirOrder(t *testing.T) {
 		n := rapid.IntRange(1, 200).Draw(t, "records")
 		keys := make([]string, n)
 		for i := range keys {
-			keys[i] = fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "key"))
+			keys[i] = strconv.Itoa(rapid.IntRange(0, 9).Draw(t, "key"))
 			unfinished[int64(i)] = true
 		}
 		seed := rapid.Uint64().Draw(t, "seed")
@@ -206,10 +207,10 @@ func TestBreaker(t *testing.T) {
 			t.Fatalf("state %s (%s)", s.breaker.state, s.breaker.reason)
 		}
 		began, seen := time.Now(), map[int64]bool{}
-		for _, want := range []time.Duration{1, 3, 6, 9} { // seconds: 1, 2, 3, 3 between
+		for _, want := range []time.Duration{1 * time.Second, 3 * time.Second, 6 * time.Second, 9 * time.Second} { // 1, 2, 3, 3 s between
 			taken, probe := s.take(nil, 8)
-			if len(taken) != 1 || !probe || time.Since(began) != want*time.Second {
-				t.Errorf("after %s: %d tasks, probe %t; want one after %ds", time.Since(began), len(taken), probe, want)
+			if len(taken) != 1 || !probe || time.Since(began) != want {
+				t.Errorf("after %s: %d tasks, probe %t; want one after %s", time.Since(began), len(taken), probe, want)
 			}
 			seen[taken[0].m.Offset] = true
 			fail(taken[0], probe)

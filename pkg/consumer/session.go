@@ -67,7 +67,7 @@ func (s *session) run(ctx context.Context) error {
 	background.Go(func() { s.read(reading) })
 	background.Go(func() { s.commitNowAndThen(reading) })
 	for _, d := range s.desks {
-		workers.Go(func() { s.worker(d) })
+		workers.Go(func() { s.worker(d) }) //nolint:contextcheck // handlers outlive ctx by StopTimeout
 	}
 	wait := s.c.cfg.StopTimeout
 	select {
@@ -214,7 +214,7 @@ func (s *session) worker(d *desk) {
 // handle runs tasks one after the other. Those that are done with are told in one go,
 // but not later than it takes to notice.
 func (s *session) handle(d *desk, taken []*task, probe bool) {
-	began := time.Now()
+	began := s.c.cfg.Now()
 	finished := taken[:0]
 	for i, t := range taken {
 		if i > 0 && s.work.Err() != nil {
@@ -224,9 +224,9 @@ func (s *session) handle(d *desk, taken []*task, probe bool) {
 		if s.attempt(d, t, probe) {
 			finished = append(finished, t)
 		}
-		if time.Since(began) > quickTaken && len(finished) > 0 {
+		if len(finished) > 0 && i+1 < len(taken) && s.c.cfg.Now().Sub(began) > quickTaken {
 			s.sched.done(finished)
-			finished, began = finished[len(finished):], time.Now()
+			finished, began = finished[len(finished):], s.c.cfg.Now()
 		}
 	}
 	if len(finished) > 0 {
@@ -236,13 +236,13 @@ func (s *session) handle(d *desk, taken []*task, probe bool) {
 
 // call calls the handler, and survives it.
 func (s *session) call(d *desk, t *task) (err error, took time.Duration) { //nolint:revive,staticcheck // the error is the result of the handler, not of the call
-	began := time.Now()
-	ctx := &deadline{Context: s.work, at: began.Add(s.c.cfg.Timeout)}
+	began := s.c.cfg.Now()
+	ctx := &deadline{Context: s.work, now: s.c.cfg.Now, at: began.Add(s.c.cfg.Timeout)}
 	defer ctx.end(context.Canceled)
 	d.sit(t, began)
 	defer func() {
 		d.rise()
-		took = time.Since(began)
+		took = s.c.cfg.Now().Sub(began)
 		if r := recover(); r != nil {
 			s.c.cfg.Log.Error("a handler panicked", zap.String("reason_code", "consumer_panic"), zap.String("topic", t.m.Topic),
 				zap.Int("partition", t.m.Partition), zap.Int64("offset", t.m.Offset), zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
