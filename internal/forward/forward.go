@@ -44,8 +44,14 @@ type Options struct {
 	Replication int
 	// NoCreate has missing ones be an error.
 	NoCreate bool
-	Log      *zap.Logger
-	Now      func() time.Time
+	// MinBackoff and MaxBackoff bound the waits between the attempts that are made soon
+	// one after the other; default 1 s and 30 s.
+	MinBackoff, MaxBackoff time.Duration
+	// Breaker pauses a subscription while everything fails; the zero value takes
+	// pkg/consumer's defaults.
+	Breaker consumer.Breaker
+	Log     *zap.Logger
+	Now     func() time.Time
 }
 
 // Subscription is one target, and what it gets.

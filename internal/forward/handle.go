@@ -22,7 +22,7 @@ func (s *subscription) handle(ctx context.Context, m *consumer.Message) error {
 		return consumer.Permanent(err)
 	}
 	if !meant {
-		return nil
+		return consumer.ErrSkip
 	}
 	payload, err := s.Format.payload(m)
 	if err != nil {

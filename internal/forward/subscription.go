@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func (s *subscription) filter() selection.Selection {
 func (s *subscription) target() delivery.Options {
 	return delivery.Options{
 		URL: s.URL, Secrets: s.Secrets, Allow: s.Allow, AttemptTimeout: s.Timeout, MaxAttempts: 1,
-		MinBackoff: minBackoff, MaxBackoff: maxBackoff, MaxRetryAfter: maxAfter, MaxConcurrent: s.Concurrency, Now: s.now,
+		MaxRetryAfter: maxAfter, MaxConcurrent: s.Concurrency, Now: s.now,
 	}
 }
 
@@ -103,10 +104,10 @@ func (s *subscription) consumerConfig(o *Options) consumer.Config {
 		Kafka: o.Kafka, Group: s.Group, Topics: s.Topics, FromEnd: s.FromEnd, Concurrency: s.Concurrency,
 		Timeout: 2*s.Timeout + slack, // waiting for a turn takes a time-out at most
 		Retry: consumer.Retry{
-			Attempts: s.Attempts, MinBackoff: minBackoff, MaxBackoff: maxBackoff, MaxAfter: maxAfter, Delays: append([]time.Duration{}, s.Delays...),
-			Ordered: s.Ordered, Prefix: s.Group, Partitions: retryPieces, Replication: o.Replication, NoCreate: o.NoCreate,
+			Attempts: s.Attempts, MinBackoff: cmp.Or(o.MinBackoff, minBackoff), MaxBackoff: cmp.Or(o.MaxBackoff, maxBackoff), MaxAfter: maxAfter,
+			Delays: append([]time.Duration{}, s.Delays...), Ordered: s.Ordered, Prefix: s.Group, Partitions: retryPieces, Replication: o.Replication, NoCreate: o.NoCreate,
 		},
-		StopTimeout: o.StopTimeout, OnGap: s.gap, Observe: s.observe, Log: s.log, Now: o.Now,
+		Breaker: o.Breaker, StopTimeout: o.StopTimeout, OnGap: s.gap, Observe: s.observe, Log: s.log, Now: o.Now,
 	}
 }
 

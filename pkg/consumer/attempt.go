@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -20,8 +21,8 @@ func (s *session) attempt(d *desk, t *task, probe bool) bool {
 	t.m.Attempt++
 	t.tries++
 	err, took := s.call(d, t)
-	if err == nil {
-		s.succeeded(probe)
+	if err == nil || errors.Is(err, ErrSkip) {
+		s.finished(probe, err)
 		s.observe(t, Handled, took, nil)
 		return true
 	}
@@ -39,6 +40,17 @@ func (s *session) attempt(d *desk, t *task, probe bool) bool {
 func (s *session) observe(t *task, o Outcome, took time.Duration, err error) {
 	if s.c.cfg.Observe != nil {
 		s.c.cfg.Observe(Result{Message: &t.m, Outcome: o, Took: took, Err: err})
+	}
+}
+
+// finished tells the breaker of a task that is done with.
+func (s *session) finished(probe bool, skipped error) {
+	switch {
+	case skipped == nil:
+		s.succeeded(probe)
+	case probe: // another has to tell
+		now := s.c.cfg.Now()
+		s.sched.judge(func(b *breaker) bool { b.release(now); return false })
 	}
 }
 

@@ -49,6 +49,11 @@ func Unavailable(err error) error { return wrap(err, unavailable, 0) }
 // Stop ends Run with err. The record is not finished: the next Run begins with it.
 func Stop(err error) error { return wrap(err, stop, 0) }
 
+// ErrSkip says that the record is not for the Handler: it is done with, as with nil, but
+// it tells nothing about what the Handler depends on. A consumer that is paused stays
+// so, and asks another record.
+var ErrSkip = errors.New("consumer: the record is not for this handler")
+
 func wrap(err error, a action, after time.Duration) error {
 	if err == nil {
 		return nil
