@@ -34,7 +34,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 public final class Consumer {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    // readme:start
     /** No mail gets to the address, whatever it says. */
     private static final Set<String> GONE = Set.of("invalid_recipient", "bad_domain", "mailbox_inactive");
 
@@ -47,6 +46,7 @@ public final class Consumer {
         }
     });
 
+    // readme:start
     void run(KafkaConsumer<byte[], byte[]> kafka, List<String> topics) {
         kafka.subscribe(topics);
         while (true) {
@@ -67,7 +67,7 @@ public final class Consumer {
             return; // a tombstone
         }
         var event = event(record.value());
-        var id = identity(event, record, place);
+        var id = event.isObject() ? identity(event, record, place) : null;
         if (id == null) {
             System.err.println(place + ": no event, passed over");
         } else if (!handled.contains(id)) {
@@ -76,8 +76,8 @@ public final class Consumer {
         } // else a repeat
     }
 
-    /** What a record is known by: its id. One that is marked as a conflict is no repeat of any
-     *  other record, so where it lay first takes part. */
+    /** What a record is known by: its id. One with the mark conflict is no repeat of any other
+     *  record: where it lay first takes part. */
     static String identity(JsonNode event, ConsumerRecord<?, ?> record, String place) {
         var id = header(record, "ce_id", event.path("id").asText(null));
         if (id != null && header(record, "conflict", "").equals("true")) {
@@ -85,6 +85,7 @@ public final class Consumer {
         }
         return id;
     }
+    // readme:end
 
     /** Whether an event says that its recipient must not be written to again. */
     static boolean suppresses(JsonNode event) {
@@ -96,7 +97,6 @@ public final class Consumer {
             default -> false; // also a type that came after this program
         };
     }
-    // readme:end
 
     static String header(ConsumerRecord<?, ?> record, String name, String orElse) {
         Header header = record.headers().lastHeader(name);

@@ -25,7 +25,6 @@ CREATE TABLE IF NOT EXISTS suppressed (address TEXT PRIMARY KEY, why TEXT NOT NU
 """
 
 
-# readme:start
 GONE = {"invalid_recipient", "bad_domain", "mailbox_inactive"}  # no mail gets there, whatever it says
 
 
@@ -37,9 +36,10 @@ def suppresses(event):
     return event.get("type") == "complained"
 
 
+# readme:start
 def identity(event, headers, place):
-    """What a record is known by: its id. One that is marked as a conflict is no repeat
-    of any other record, so where it lay first takes part."""
+    """What a record is known by: its id. One with the mark conflict is no repeat of any
+    other record: where it lay first takes part."""
     id = headers.get("ce_id") or event.get("id")
     if id and headers.get("conflict") == "true":
         return f"{id}@{headers.get('replay-of', place)}"
@@ -52,11 +52,8 @@ def handle(store, record):
     if record.value() is None:
         return None  # a tombstone
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers() or []}
-    try:
-        event = json.loads(record.value())
-        id = identity(event, headers, place)
-    except (ValueError, AttributeError):
-        id = None
+    event = decoded(record.value())
+    id = event and identity(event, headers, place)
     if not id:
         print(f"{place}: no event, passed over", file=sys.stderr)
         return None
@@ -78,6 +75,15 @@ def consume(consumer, store, stopped):
         if records:
             commit(consumer)  # what was read, which is by now what was handled
 # readme:end
+
+
+def decoded(value):
+    """A value as a JSON object, or None if it is none."""
+    try:
+        event = json.loads(value)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def readable(record):

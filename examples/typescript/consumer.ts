@@ -41,15 +41,9 @@ function handle({ topic, partition, message }: EachMessagePayload): void {
   if (message.value === null) {
     return; // a tombstone
   }
-  let event: Partial<EmailEvent>;
-  try {
-    event = JSON.parse(message.value.toString());
-  } catch {
-    console.error(`${place}: no JSON, passed over`);
-    return;
-  }
-  const id = identity(event, message.headers ?? {}, place);
-  if (id === undefined) {
+  const event = decoded(message.value);
+  const id = event && identity(event, message.headers ?? {}, place);
+  if (!event || !id) {
     console.error(`${place}: no event, passed over`);
     return;
   }
@@ -57,16 +51,27 @@ function handle({ topic, partition, message }: EachMessagePayload): void {
     return; // a repeat
   }
   const { type, recipient } = event;
-  console.log(JSON.stringify({ id: event.id, topic, type, recipient, suppress: suppresses(event as Payload) }));
+  console.log(JSON.stringify({ id: event.id, topic, type, recipient, suppress: suppresses(event) }));
   remember(id);
 }
 
-// identity is what a record is known by: its id. One that is marked as a conflict is
-// no repeat of any other record, so where it lay first takes part.
-function identity(event: Partial<EmailEvent> | null, headers: IHeaders, place: string): string | undefined {
+// decoded is a value as an event, if it is a JSON object. The topics' contract says the
+// rest: an event that comes without what its type promises would be a bug of postrider's.
+function decoded(value: Buffer): Payload | undefined {
+  try {
+    const event: unknown = JSON.parse(value.toString());
+    return event instanceof Object && !Array.isArray(event) ? (event as Payload) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+// identity is what a record is known by: its id. One with the mark conflict is no repeat
+// of any other record: where it lay first takes part.
+function identity(event: Partial<EmailEvent>, headers: IHeaders, place: string): string | undefined {
   const text = (name: string) => headers[name]?.toString();
-  const id = text('ce_id') ?? event?.id;
-  return text('conflict') === 'true' ? `${id}@${text('replay-of') ?? place}` : id;
+  const id = text('ce_id') ?? event.id;
+  return id && text('conflict') === 'true' ? `${id}@${text('replay-of') ?? place}` : id;
 }
 
 function remember(id: string): void {
