@@ -61,8 +61,9 @@ func (b *breaker) failure(t *task, probe bool, now time.Time, reason string) boo
 		t.counted = b.streak
 		b.failed++
 	}
-	if probe || b.state == BreakerClosed && b.o.Failures > 0 && b.failed >= b.o.Failures {
-		return b.open(probe, now, reason)
+	tried := probe && b.state == BreakerHalfOpen
+	if tried || b.state == BreakerClosed && b.o.Failures > 0 && b.failed >= b.o.Failures {
+		return b.open(tried, now, reason)
 	}
 	return false
 }

@@ -382,7 +382,7 @@ func TestMembersShareTheWork(t *testing.T) {
 	topic := r.topic("events", 2)
 	var all book
 	cfg := r.config(topic)
-	cfg.Concurrency = 4
+	cfg.Concurrency, cfg.StopTimeout, cfg.SessionTimeout = 4, 100*time.Millisecond, 8*time.Second // and so quick heartbeats
 	slow := func(ctx context.Context, m *consumer.Message) error {
 		select {
 		case <-ctx.Done():
