@@ -142,7 +142,10 @@ func (c *Client) listOffsetsOnce(ctx context.Context, topic string, asks []func(
 		return nil, fmt.Errorf("broker: offsets of %s: %w", topic, explain(err))
 	}
 	for _, p := range res.Topics[topic] {
-		if p.Error != nil {
+		switch {
+		case errors.Is(p.Error, kafka.Unknown): // how kafka-go v0.4.51 tells that a leader could not be asked
+			return nil, fmt.Errorf("broker: offsets of %s[%d]: %w", topic, p.Partition, kafka.LeaderNotAvailable)
+		case p.Error != nil:
 			return nil, fmt.Errorf("broker: offsets of %s[%d]: %w", topic, p.Partition, p.Error)
 		}
 	}

@@ -45,6 +45,21 @@ func TestReadNamesTheRecordsThatRetentionTook(t *testing.T) {
 	}
 }
 
+// TestOffsetsRideOutALostConnection: kafka-go tells of a leader that hangs up by an error
+// that looks final, and is none.
+func TestOffsetsRideOutALostConnection(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, PublisherOptions{})
+	r.mustPublish(records("a", "b")...)
+	r.cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+		return nil, errors.New("hang up"), true
+	})
+	got, err := r.client.Offsets(t.Context(), testTopic)
+	if want := (OffsetRange{Next: 2}); err != nil || got[0] != want {
+		t.Errorf("Offsets = %v, %v, want %v", got[0], err, want)
+	}
+}
+
 func TestReadRidesOutALeaderChange(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, PublisherOptions{}, kfake.NumBrokers(3))
