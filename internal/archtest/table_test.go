@@ -183,6 +183,7 @@ var table = []row{
 	{folder: "internal/mutants", tests: true},
 	{folder: "internal/bench", tests: true, own: []string{"internal/...", "pkg/..."}, others: []string{echo, kafkaGo, uuid, "golang.org/x/sync/errgroup", zap}},
 	{folder: "internal/chaos", tests: true, own: []string{"internal/broker", "pkg/webhook"}, others: []string{kafkaGo, "golang.org/x/sync/errgroup"}},
+	{folder: "internal/downstream", tests: true},
 	{folder: "internal/broker/brokertest", tests: true, own: []string{"internal/broker", "internal/broker/embedded"}, others: []string{cmp, kafkaGo}},
 	{folder: "pkg/event/internal/eventtest", tests: true, own: []string{"pkg/event"}, others: []string{rapid}},
 	{folder: "pkg/webhook/webhooktest", tests: true, own: []string{"pkg/webhook"}, others: []string{cmp}},
