@@ -150,6 +150,7 @@ func (a *Assignment) resolve(ctx context.Context) error {
 		for _, p := range parts {
 			wanted[topic] = append(wanted[topic], p.ID)
 		}
+		slices.Sort(wanted[topic])
 	}
 	if len(wanted) == 0 {
 		return nil

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,3 +166,15 @@ func (g *membership) close() error {
 
 // brokers are the addresses that the client was given.
 func (c *Client) brokers() []string { return strings.Split(c.addr.String(), ",") }
+
+// balancer is the assignor "range" as Java's clients have it: partitions of one number
+// of all topics go to one member. kafka-go v0.4.51 takes partitions in the order in which a
+// broker happens to list them, another one for each topic.
+type balancer struct{ kafka.RangeGroupBalancer }
+
+// AssignGroups implements kafka.GroupBalancer.
+func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
+	slices.SortFunc(members, func(a, b kafka.GroupMember) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(partitions, func(a, b kafka.Partition) int { return cmp.Compare(a.ID, b.ID) })
+	return b.RangeGroupBalancer.AssignGroups(members, partitions)
+}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
 )
 
@@ -40,8 +39,6 @@ type StreamOptions struct {
 
 const (
 	defaultStalled = time.Minute
-	// hastyWait is fetchWait where partitions of the same broker wait for room.
-	hastyWait = 50 * time.Millisecond
 	// routeEvery is how often the partitions' leaders are looked at.
 	routeEvery = time.Second
 )
@@ -49,53 +46,87 @@ const (
 // Stream reads partitions from the offsets given until ctx ends, whose error it then
 // wraps, or Deliver returns an error. It keeps one request open to each broker, however
 // many partitions there are; a broker that is slow or away holds up only its own. It rides
-// out restarts and leader changes. An offset that is not in the log is an
-// *OffsetGapError; its partition is named, and all are ended. A batch that cannot be
+// out restarts, leader changes and topics that are gone. An offset that is not in the log is
+// an *OffsetGapError; its partition is named, and all are ended. A batch that cannot be
 // decoded is an error after some tries.
 func (c *Client) Stream(ctx context.Context, from []Position, o StreamOptions) error {
 	o.Stalled = orDefault(o.Stalled, defaultStalled)
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	s := &stream{c: c, o: o, pullers: map[int]*puller{}, fail: cancel, reroute: make(chan struct{}, 1)}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	s := &stream{c: c, o: o, pullers: map[int]*puller{}, fail: fail, reroute: make(chan struct{}, 1)}
 	for _, p := range from {
 		s.flows = append(s.flows, &flow{cursor: cursor{topic: p.Topic, partition: p.Partition, next: p.Offset, stop: -1}, leader: -1, told: -1})
 	}
 	s.run(ctx)
 	s.wg.Wait()
+	s.close()
+	return ended(ctx)
+}
+
+// ended is why a Stream is over.
+func ended(ctx context.Context) error {
 	err := context.Cause(ctx)
 	if failed, ok := errors.AsType[*callbackError](err); ok {
 		return failed.result()
 	}
-	if errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("broker: stream: %w", err)
+	if lasting, ok := errors.AsType[*streamError](err); ok {
+		return lasting.err
 	}
-	return err
+	return fmt.Errorf("broker: stream: %w", err)
 }
+
+// streamError ends a Stream.
+type streamError struct{ err error }
+
+func (e *streamError) Error() string { return e.err.Error() }
+func (e *streamError) Unwrap() error { return e.err }
 
 // stream is the state of one Stream.
 type stream struct {
 	c       *Client
 	o       StreamOptions
 	fail    context.CancelCauseFunc
-	reroute chan struct{} // a leader has moved
+	reroute chan struct{} // a leader may have moved
 	wg      sync.WaitGroup
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows, and the flows' fields
 	flows   []*flow
 	pullers map[int]*puller // by leader
+	over    bool
 }
 
-// flow is one partition. What is below busy belongs to the puller that made it so.
-type flow struct {
-	leader int // -1: none known
-	busy   bool
+// close has nothing more be said.
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	for _, f := range s.flows {
+		if f.stall != nil {
+			f.stall.Stop()
+		}
+	}
+}
 
-	cursor
-	told      int64 // the high water that was delivered
-	undecoded int
+// flow is one partition on its way.
+type flow struct {
+	cursor // next is what to ask for
+	leader int
+	// asked: a request is out. held: something went wrong, it rests for a moment.
+	asked, held bool
+	// owner has so many parts of it that were fetched and not delivered, of so many
+	// bytes. Until there are none, no other leader's puller takes it: its order would be lost.
+	owner         *puller
+	parts, weight int
+	// epoch grows when it has to be read anew from an earlier offset; parts of an
+	// earlier one are thrown away.
+	epoch int
+	told  int64 // the high water that was delivered last
+
+	undecoded, failures int // in a row
+	stall               *time.Timer
 }
 
 // run keeps the partitions with those who lead them.
@@ -108,7 +139,7 @@ func (s *stream) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.o.Wake:
-			s.poke()
+			s.wake()
 		case <-tick.C:
 			s.route(ctx)
 		case <-s.reroute:
@@ -117,12 +148,20 @@ func (s *stream) run(ctx context.Context) {
 	}
 }
 
-// poke has everybody look for what there is to do.
-func (s *stream) poke() {
+// wake has everybody look for what there is to do.
+func (s *stream) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.pullers {
 		p.poke()
+	}
+}
+
+// moved asks for the leaders.
+func (s *stream) moved() {
+	select {
+	case s.reroute <- struct{}{}:
+	default:
 	}
 }
 
@@ -146,147 +185,14 @@ func (s *stream) route(ctx context.Context) {
 	}
 }
 
+// puller is the one for a leader; the caller holds the lock.
 func (s *stream) puller(ctx context.Context, leader int) *puller {
 	p := s.pullers[leader]
 	if p == nil {
-		p = &puller{s: s, leader: leader, wake: make(chan struct{}, 1)}
+		p = newPuller(s, leader)
 		s.pullers[leader] = p
-		s.wg.Go(func() { p.run(ctx) })
+		s.wg.Go(func() { p.pull(ctx) })
+		s.wg.Go(func() { p.deliver(ctx) })
 	}
 	return p
-}
-
-// puller reads the partitions of one leader.
-type puller struct {
-	s      *stream
-	leader int
-	wake   chan struct{}
-	turn   int
-}
-
-func (p *puller) poke() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (p *puller) run(ctx context.Context) {
-	for n := 0; ctx.Err() == nil; {
-		flows, wait := p.take()
-		if len(flows) == 0 {
-			select {
-			case <-ctx.Done():
-			case <-p.wake:
-			}
-			continue
-		}
-		seen := p.s.c.generation()
-		err := p.pull(ctx, flows, wait)
-		p.give(flows)
-		switch {
-		case err == nil:
-			n = 0
-			continue
-		case ctx.Err() != nil:
-			return
-		case !p.s.again(err):
-			p.s.fail(err)
-			return
-		}
-		n++
-		p.s.c.refresh(seen)
-		p.s.moved()
-		_ = sleep(ctx, backoff(n))
-	}
-}
-
-func (s *stream) again(err error) bool {
-	if _, ok := errors.AsType[*callbackError](err); ok {
-		return false
-	}
-	return passing(err)
-}
-
-// moved asks for the leaders.
-func (s *stream) moved() {
-	select {
-	case s.reroute <- struct{}{}:
-	default:
-	}
-}
-
-// take picks what can be asked for; each turn another partition comes first, because a
-// broker fills its answer in the order asked.
-func (p *puller) take() (flows []*flow, wait time.Duration) {
-	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
-	wait = fetchWait
-	p.turn++
-	for i := range p.s.flows {
-		f := p.s.flows[(i+p.turn)%len(p.s.flows)]
-		if f.leader != p.leader || f.busy {
-			continue
-		}
-		if p.s.o.Room(f.topic, f.partition) <= 0 {
-			wait = hastyWait
-			continue
-		}
-		f.busy = true
-		flows = append(flows, f)
-	}
-	return flows, wait
-}
-
-func (p *puller) give(flows []*flow) {
-	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
-	for _, f := range flows {
-		f.busy = false
-		if f.leader != p.leader {
-			p.s.pullers[f.leader].poke()
-		}
-	}
-}
-
-// pull makes one request and delivers the answer.
-func (p *puller) pull(ctx context.Context, flows []*flow, wait time.Duration) error {
-	cursors := make([]*cursor, len(flows))
-	for i, f := range flows {
-		cursors[i] = &f.cursor
-	}
-	parts, err := p.s.c.fetch(ctx, cursors, wait, fetchPartitionBytes)
-	if err != nil {
-		return err
-	}
-	var failed error
-	for i := range parts {
-		for _, f := range flows {
-			if f.topic != parts[i].topic || f.partition != int(parts[i].Partition) {
-				continue
-			}
-			err := p.s.c.partError(ctx, &f.cursor, kafka.Error(parts[i].ErrorCode))
-			if err == nil {
-				err = p.deliver(f, &parts[i])
-			}
-			if failed == nil {
-				failed = err
-			}
-		}
-	}
-	return failed
-}
-
-func (p *puller) deliver(f *flow, part *fetched) error {
-	b := Batch{Topic: f.topic, Partition: f.partition, HighWater: part.HighWatermark}
-	before := f.next
-	err := f.cursor.deliver(part, func(m Message) error { b.Messages = append(b.Messages, m); return nil })
-	b.Next = f.next
-	if f.next != before || f.told != b.HighWater {
-		f.told = b.HighWater
-		if err := p.s.o.Deliver(b); err != nil {
-			return &callbackError{err}
-		}
-	}
-	return err
 }
