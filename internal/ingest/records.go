@@ -46,6 +46,7 @@ type batch struct {
 	rawOmitted bool
 
 	letters *normalize.Encoder // of dead; nil while there was none
+	trace   []broker.Header    // that each record gets; most requests have none
 
 	claims
 	usual [2]metrics.Fate // most requests have one item
@@ -60,7 +61,7 @@ func newBatch(ctx context.Context, src *Source, v webhook.Verified, id string) (
 	if out.DuplicateNames > 0 {
 		src.Metrics.DuplicateNames(out.DuplicateNames)
 	}
-	b := &batch{id: id, src: src, verified: v, events: out.Events, dead: out.DeadLetters}
+	b := &batch{id: id, src: src, verified: v, events: out.Events, dead: out.DeadLetters, trace: traceContext(v)}
 	n := len(out.Events) + len(out.DeadLetters)
 	if b.fates = b.usual[:min(n, len(b.usual))]; n > len(b.usual) {
 		b.fates = make([]metrics.Fate, n)
@@ -114,7 +115,7 @@ func (p *Pipeline) addRaw(b *batch, n normalize.Counts) {
 // entry makes the entry of a record that is no event.
 func (p *Pipeline) entry(k kind, topic string, r normalize.Record, b *batch) entry {
 	return entry{kind: k, item: noItem, record: broker.Record{
-		Topic: topic, Key: []byte(r.Key), Value: r.Value, Headers: r.Headers,
+		Topic: topic, Key: []byte(r.Key), Value: r.Value, Headers: append(r.Headers, b.trace...),
 		Time: b.verified.Request().ReceivedAt,
 	}}
 }
@@ -133,7 +134,7 @@ func (p *Pipeline) addEvent(b *batch, i int) {
 		Topic:   p.opt.Topics.Typed[e.Route()],
 		Key:     []byte(RecordKey(p.opt.Key, e)),
 		Value:   e.AppendJSON(make([]byte, 0, 1024)),
-		Headers: e.AppendHeaders(make([]broker.Header, 0, 13), stamp),
+		Headers: append(e.AppendHeaders(make([]broker.Header, 0, 13+len(b.trace)), stamp), b.trace...),
 		Time:    b.verified.Request().ReceivedAt,
 	}
 	b.entries = append(b.entries, entry{kind: kindEvent, item: i, record: r})
