@@ -60,7 +60,7 @@ with a secret that the endpoint knows, too:
 
 echo "whsec_$(openssl rand -base64 32)" > secrets/crm
 
-More is in config.yaml and docs/forward.md.`
+more is in config.yaml and docs/forward.md`
 
 // forward delivers until the command's context ends.
 func (c *cli) forward(cmd *cobra.Command, names []string) error {

@@ -127,7 +127,7 @@ func (f *Forward) Wait(ctx context.Context) error {
 	}
 	f.cancel()
 	f.forwarding.Wait()
-	err = errors.Join(err, f.shutdown())
+	err = errors.Join(err, f.shutdown()) //nolint:contextcheck // the context it would get is over
 	f.background.Wait()
 	f.client.Close()
 	f.opt.Log.Info("stopped", zap.Error(err))

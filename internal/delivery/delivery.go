@@ -40,15 +40,13 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // Client delivers to one target. Safe for concurrent use.
 type Client struct {
 	opt     Options
 	url     *url.URL
-	secrets []webhook.Secret
+	secrets []signing
 	http    *http.Client
 	idle    func()        // closes connections that wait for work
 	slots   chan struct{} // deliveries in progress

@@ -94,7 +94,7 @@ func orElse[T comparable](v *T, d T) {
 }
 
 // check returns the target and the secrets, or everything that is wrong.
-func (o Options) check() (*url.URL, []webhook.Secret, error) {
+func (o Options) check() (*url.URL, []signing, error) {
 	var problems []error
 	target, err := checkURL(o.URL, o.Allow)
 	problems = append(problems, err)
@@ -158,20 +158,24 @@ func urlProblem(u *url.URL, address string) string {
 // (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme).
 const leastKey, mostKey = 24, 64
 
+// signing is a secret that is ready.
+type signing struct {
+	signer   *webhook.Signer
+	notAfter time.Time // zero: no end
+}
+
 // checkSecrets makes the secrets ready.
-func checkSecrets(given []Secret) ([]webhook.Secret, error) {
+func checkSecrets(given []Secret) ([]signing, error) {
 	var problems []error
-	ready := make([]webhook.Secret, 0, len(given))
+	ready := make([]signing, 0, len(given))
 	for _, s := range given {
-		usable := webhook.Secret{ID: s.ID, Value: []byte(s.Key)}
-		_, err := webhook.New(webhook.Config{Type: scheme, Secrets: []webhook.Secret{usable}})
+		signer, err := webhook.NewSigner(webhook.Config{Type: scheme}, webhook.Secret{ID: s.ID, Value: []byte(s.Key)})
 		key, notBase64 := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Key, "whsec_"))
 		if err != nil || notBase64 != nil || len(key) < leastKey || len(key) > mostKey {
 			problems = append(problems, fmt.Errorf("delivery: secret %q cannot be used: want %d to %d bytes in base64, after whsec_, and no example; "+
 				`make one with: echo "whsec_$(openssl rand -base64 32)"`, s.ID, leastKey, mostKey))
 		}
-		usable.NotAfter = s.NotAfter
-		ready = append(ready, usable)
+		ready = append(ready, signing{signer, s.NotAfter})
 	}
 	return ready, errors.Join(problems...)
 }

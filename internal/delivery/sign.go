@@ -35,9 +35,7 @@ func (d *delivery) sign(req *http.Request) error {
 	r := webhook.Request{Method: req.Method, Header: h, Body: d.message.Body}
 	var signatures []string
 	for _, s := range d.client.active(now) {
-		if err := webhook.Sign(webhook.Config{Type: scheme}, s, &r, now); err != nil {
-			return fmt.Errorf("delivery: %w", err)
-		}
+		s.signer.Sign(&r, now)
 		signatures = append(signatures, h[headerSignature]...)
 	}
 	if len(signatures) > 0 {
@@ -69,8 +67,8 @@ func contentType(m Message) string {
 }
 
 // active are the secrets that sign at a moment, in the order they were given.
-func (c *Client) active(now time.Time) []webhook.Secret {
-	ended := func(s webhook.Secret) bool { return !s.NotAfter.IsZero() && now.After(s.NotAfter) }
+func (c *Client) active(now time.Time) []signing {
+	ended := func(s signing) bool { return !s.notAfter.IsZero() && now.After(s.notAfter) }
 	if !slices.ContainsFunc(c.secrets, ended) {
 		return c.secrets
 	}

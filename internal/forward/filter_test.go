@@ -188,7 +188,7 @@ func TestAddressesAreRefused(t *testing.T) {
 func TestWhatIsOursToPutRightPauses(t *testing.T) {
 	r := newRig(t)
 	plain, secure := serve(t, nil), serve(t, nil)
-	secure.Server.Close()
+	secure.Close()
 	secure.Server = tlsServer(t)
 	ended := sub("ended", plain)
 	ended.Secrets = []delivery.Secret{{ID: "a", Key: secret, NotAfter: time.Now().Add(-time.Hour)}}

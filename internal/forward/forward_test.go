@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,8 @@ func TestSignatures(t *testing.T) {
 	ended := "whsec_ZW5kZWQgc2VjcmV0IG9mIG1vcmUgdGhhbiAyNA=="
 	s := sub("a", g)
 	s.Secrets = []delivery.Secret{
-		{ID: "new", Key: secret}, {ID: "old", Key: other, NotAfter: time.Now().Add(time.Hour)},
+		{ID: "new", Key: secret},
+		{ID: "old", Key: other, NotAfter: time.Now().Add(time.Hour)},
 		{ID: "older", Key: ended, NotAfter: time.Now().Add(-time.Hour)},
 	}
 	r.run(s)
@@ -147,6 +149,7 @@ func TestGoneDisables(t *testing.T) {
 
 // What each answer means for the schedule: a dead letter after so many requests.
 func TestAnswersAndTheSchedule(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		code, requests int
 		reason         string
@@ -160,7 +163,7 @@ func TestAnswersAndTheSchedule(t *testing.T) {
 		{http.StatusRequestTimeout, 4, "server_error"},
 		{http.StatusServiceUnavailable, 4, "server_error"},
 	} {
-		t.Run(fmt.Sprint(c.code), func(t *testing.T) {
+		t.Run(strconv.Itoa(c.code), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			var elsewhere *target
@@ -187,7 +190,7 @@ func TestAnswersAndTheSchedule(t *testing.T) {
 			}
 			dead := r.read("email.forward.a.dead")[0]
 			told, _ := event.HeaderValue(dead.Headers, consumer.HeaderError)
-			if !strings.Contains(told, fmt.Sprint(c.code)) || strings.Contains(told, "geheim") {
+			if !strings.Contains(told, strconv.Itoa(c.code)) || strings.Contains(told, "geheim") {
 				t.Errorf("the dead letter says %q", told)
 			}
 		})
@@ -279,8 +282,9 @@ func TestSlowTargetDelaysNoOther(t *testing.T) {
 // With ordered, nothing of a message overtakes what waits for its retry; without, the
 // rest goes on meanwhile.
 func TestOrdered(t *testing.T) {
+	t.Parallel()
 	for _, ordered := range []bool{true, false} {
-		t.Run(fmt.Sprint(ordered), func(t *testing.T) {
+		t.Run(strconv.FormatBool(ordered), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			g := serve(t, func(w http.ResponseWriter, q request, nth int) {

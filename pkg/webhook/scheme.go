@@ -61,6 +61,22 @@ type signer interface {
 // get a made-up value. A later change to the body or a now in
 // the past makes a tampered or stale request.
 func Sign(cfg Config, secret Secret, r *Request, now time.Time) error {
+	s, err := NewSigner(cfg, secret)
+	if err != nil {
+		return err
+	}
+	s.Sign(r, now)
+	return nil
+}
+
+// Signer is Sign for many requests with one secret. Safe for concurrent use.
+type Signer struct {
+	scheme signer
+	secret Secret
+}
+
+// NewSigner makes a Signer of what Sign takes.
+func NewSigner(cfg Config, secret Secret) (*Signer, error) {
 	secret.NotAfter = time.Time{}
 	cfg.Secrets = []Secret{secret}
 	if cfg.Type == "none" {
@@ -68,17 +84,21 @@ func Sign(cfg Config, secret Secret, r *Request, now time.Time) error {
 	}
 	v, err := New(cfg)
 	if err != nil {
-		return fmt.Errorf("signing a %s request: %w", cfg.Type, err)
+		return nil, fmt.Errorf("signing a %s request: %w", cfg.Type, err)
 	}
 	s, ok := v.(signer)
 	if !ok {
-		return fmt.Errorf("webhook: type %s cannot sign", cfg.Type)
+		return nil, fmt.Errorf("webhook: type %s cannot sign", cfg.Type)
 	}
+	return &Signer{scheme: s, secret: secret}, nil
+}
+
+// Sign puts the proof on r, as the function Sign does.
+func (s *Signer) Sign(r *Request, now time.Time) {
 	if r.Header == nil {
 		r.Header = make(map[string][]string)
 	}
-	s.sign(secret, r, now)
-	return nil
+	s.scheme.sign(s.secret, r, now)
 }
 
 // Coverage is what a scheme's proof protects from change.
