@@ -163,7 +163,10 @@ public final class Consumer {
                 case "--brokers" -> settings.put("bootstrap.servers", value);
                 case "--group" -> settings.put("group.id", value);
                 case "--topic" -> topics.add(value);
-                case "-X" -> settings.put(value.split("=", 2)[0], value.split("=", 2)[1]);
+                case "-X" -> {
+                    var at = value.indexOf('=');
+                    settings.put(at < 0 ? usage() : value.substring(0, at), value.substring(at + 1));
+                }
                 default -> usage();
             }
         }

@@ -111,13 +111,20 @@ def report(record, event):
     print(json.dumps({**line, "suppress": suppresses(event)}), flush=True)
 
 
+def setting(text):
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
 def arguments():
     usage = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     usage.add_argument("--brokers", default=os.environ.get("BROKERS", "127.0.0.1:9092"), help="host:port[,...] (BROKERS)")
     usage.add_argument("--group", default="suppressions-python", help="consumer group")
     usage.add_argument("--topic", action="append", help="instead of email.bounced and email.complained; repeatable")
     usage.add_argument("--store", default="suppressions.db", help="the SQLite file")
-    usage.add_argument("-X", action="append", default=[], metavar="KEY=VALUE", help="a librdkafka setting, such as security.protocol=SASL_SSL")
+    usage.add_argument("-X", action="append", default=[], type=setting, metavar="KEY=VALUE", help="a setting of librdkafka's; repeatable")
     return usage.parse_args()
 
 
@@ -134,7 +141,7 @@ def main():
             "group.id": args.group,
             "auto.offset.reset": "earliest",  # a new group begins with what is there
             "enable.auto.commit": False,
-            **dict(setting.split("=", 1) for setting in args.X),
+            **dict(args.X),
         }
     )
     try:
