@@ -166,7 +166,7 @@ type lying struct {
 	mark   string
 	of     string // where it lay first
 	reason string // of a dead letter
-	err    string
+	due    string // of a record in a retry topic
 }
 
 // library is what lies in the topics of a group, read as far as it was asked for.
@@ -218,7 +218,7 @@ func (l *library) read(ctx context.Context, topic string, partition int, to int6
 			return fmt.Errorf("%s[%d] holds offset %d where %d is expected", topic, partition, m.Offset, at)
 		}
 		rec := lying{
-			mark: event.HeaderText(m.Headers, metaMark), reason: event.HeaderText(m.Headers, consumer.HeaderDead), err: event.HeaderText(m.Headers, consumer.HeaderError),
+			mark: event.HeaderText(m.Headers, metaMark), reason: event.HeaderText(m.Headers, consumer.HeaderDead), due: event.HeaderText(m.Headers, consumer.HeaderNotBefore),
 			of: cmp.Or(event.HeaderText(m.Headers, consumer.HeaderOf), consumer.Place{Topic: topic, Partition: partition, Offset: m.Offset}.String()),
 		}
 		l.held[topic][partition] = append(l.held[topic][partition], rec)
