@@ -178,10 +178,19 @@ func (s *stage) until(what string, holds func() bool) {
 // by id.
 func (s *stage) aside(sub forward.Subscription) (delayed, dead map[string]lying) {
 	s.Helper()
+	delayed, dead, err := s.look(sub)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return delayed, dead
+}
+
+// look is aside while the topics may be missing.
+func (s *stage) look(sub forward.Subscription) (delayed, dead map[string]lying, err error) {
 	retry, grave := sub.Group+".retry."+delay.String(), sub.Group+".dead"
 	l := newLibrary(s.client, nil, []string{retry, grave})
 	if err := l.catchUp(s.ctx); err != nil {
-		s.Fatal(err)
+		return nil, nil, err
 	}
 	collect := func(topic string) map[string]lying {
 		found := map[string]lying{}
@@ -192,7 +201,7 @@ func (s *stage) aside(sub forward.Subscription) (delayed, dead map[string]lying)
 		}
 		return found
 	}
-	return collect(retry), collect(grave)
+	return collect(retry), collect(grave), nil
 }
 
 // latencies are the times from publishing to arriving, in order.
@@ -292,7 +301,10 @@ func TestEveryFaultInEveryPhase(t *testing.T) {
 // ended reports whether each event has come to where it belongs.
 func (s *stage) ended(sub forward.Subscription, list []episode, g *target) bool {
 	s.Helper()
-	delayed, dead := s.aside(sub)
+	delayed, dead, err := s.look(sub)
+	if err != nil {
+		return false
+	}
 	for i, e := range list {
 		id := idOf(i)
 		got := g.arrivals(id)
