@@ -23,10 +23,12 @@ func BenchmarkRead(b *testing.B) {
 	c, topic := benchTopic(b, 1, records)
 	many, manyTopic := benchTopic(b, 12, records)
 	for name, read := range map[string]func(ctx context.Context, fn func([]byte) error) error{
-		"stream":    func(ctx context.Context, fn func([]byte) error) error { return benchStream(ctx, c, topic, 1, fn) },
-		"stream-12": func(ctx context.Context, fn func([]byte) error) error { return benchStream(ctx, many, manyTopic, 12, fn) },
-		"fetch":     func(ctx context.Context, fn func([]byte) error) error { return benchFetch(ctx, c, topic, fn) },
-		"reader":    func(ctx context.Context, fn func([]byte) error) error { return benchReader(ctx, c, topic, fn) },
+		"stream": func(ctx context.Context, fn func([]byte) error) error { return benchStream(ctx, c, topic, 1, fn) },
+		"stream-12": func(ctx context.Context, fn func([]byte) error) error {
+			return benchStream(ctx, many, manyTopic, 12, fn)
+		},
+		"fetch":  func(ctx context.Context, fn func([]byte) error) error { return benchFetch(ctx, c, topic, fn) },
+		"reader": func(ctx context.Context, fn func([]byte) error) error { return benchReader(ctx, c, topic, fn) },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -1,14 +1,13 @@
 package broker
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -28,20 +27,15 @@ const (
 	leaveWait = 5 * time.Second
 )
 
-// Reasons to try again.
-var (
-	errEnded   = errors.New("the group shared out its partitions anew meanwhile")
-	errNoTopic = errors.New("none of the topics exists yet")
-	errWedged  = errors.New("joining got nowhere for too long: everything is connected anew")
-)
-
 // membership is one life of a member: kafka-go's, for the topics that exist.
 type membership struct {
 	m       *Member
 	topics  map[string]int // partitions of each
 	cg      *kafka.ConsumerGroup
 	sockets *sockets
-	last    *Assignment
+
+	mu   sync.Mutex
+	last *Assignment
 }
 
 // membership is the one there is, or a new one if there are other topics by now.
@@ -70,8 +64,11 @@ func (m *Member) membership(ctx context.Context) (*membership, error) {
 		return nil, err
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.group = g
+	m.mu.Unlock()
+	if m.quit.Err() != nil { // closed meanwhile
+		return nil, m.replace(nil)
+	}
 	return g, nil
 }
 
@@ -138,11 +135,32 @@ func (g *membership) next(ctx context.Context) (*Assignment, error) {
 	default:
 		return nil, err //nolint:wrapcheck // Next tells which group
 	}
-	g.last = newAssignment(g, gen)
-	if !g.last.begin() {
+	a := newAssignment(g, gen)
+	g.mu.Lock()
+	g.last = a
+	g.mu.Unlock()
+	if !a.begin() {
 		return nil, errEnded
 	}
-	return g.last, nil
+	return a, nil
+}
+
+// part waits until the last Assignment is over. If the member is joining anew by then,
+// which may take until all others have come, it leaves at once: that ends the join.
+func (g *membership) part(last *Assignment) {
+	if last == nil {
+		return
+	}
+	select {
+	case <-last.done:
+		ctx, cancel := context.WithTimeout(context.Background(), leaveWait)
+		defer cancel()
+		c := g.m.c
+		_, _ = c.api.LeaveGroup(ctx, &kafka.LeaveGroupRequest{Addr: c.addr, GroupID: g.m.o.Group, Members: []kafka.LeaveGroupRequestMember{{ID: last.gen.MemberID}}})
+	default:
+		last.lose()
+		<-last.done
+	}
 }
 
 // close leaves the group, once the Assignment is released or was held for too long.
@@ -152,7 +170,10 @@ func (g *membership) close() error {
 		defer close(done)
 		_ = g.cg.Close() // it has no error
 	}()
-	g.last.leave()
+	g.mu.Lock()
+	last := g.last
+	g.mu.Unlock()
+	g.part(last)
 	for _, step := range []func(){g.sockets.cut, g.sockets.refuse, func() {}} {
 		select {
 		case <-done:
@@ -166,15 +187,3 @@ func (g *membership) close() error {
 
 // brokers are the addresses that the client was given.
 func (c *Client) brokers() []string { return strings.Split(c.addr.String(), ",") }
-
-// balancer is the assignor "range" as Java's clients have it: partitions of one number
-// of all topics go to one member. kafka-go v0.4.51 takes partitions in the order in which a
-// broker happens to list them, another one for each topic.
-type balancer struct{ kafka.RangeGroupBalancer }
-
-// AssignGroups implements kafka.GroupBalancer.
-func (b balancer) AssignGroups(members []kafka.GroupMember, partitions []kafka.Partition) kafka.GroupMemberAssignments {
-	slices.SortFunc(members, func(a, b kafka.GroupMember) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(partitions, func(a, b kafka.Partition) int { return cmp.Compare(a.ID, b.ID) })
-	return b.RangeGroupBalancer.AssignGroups(members, partitions)
-}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -27,7 +29,7 @@ func (p *puller) fetch(ctx context.Context, a ask) (*rawAnswer, error) {
 	for i := range a.cursors {
 		cursors[i] = &a.cursors[i]
 	}
-	x := &exchange{leader: int32(p.leader), client: p.s.c.transport.ClientID} //nolint:gosec // broker ids are int32 on the wire
+	x := &exchange{ctx: ctx, leader: int32(p.leader), client: p.s.c.transport.ClientID} //nolint:gosec // broker ids are int32 on the wire
 	x.Request = *fetchRequest(cursors, a.wait, 0)
 	x.bound(a.bytes)
 	select {
@@ -50,6 +52,7 @@ func (p *puller) fetch(ctx context.Context, a ask) (*rawAnswer, error) {
 // whoever leads the partitions: who does not lead them says so for each.
 type exchange struct {
 	fetch.Request
+	ctx     context.Context //nolint:containedctx // kafka-go hands none over
 	leader  int32
 	client  string
 	buf     []byte
@@ -82,8 +85,24 @@ func (x *exchange) Required(versions map[protocol.ApiKey]int16) bool {
 	return true
 }
 
-// RawExchange implements protocol.RawExchanger. The connection's deadline is the request's.
+// RawExchange implements protocol.RawExchanger. When the context ends, it ends at once,
+// and so does the connection: a request that a broker holds back does not linger.
 func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	stop := func() bool { return true }
+	if conn, ok := rw.(net.Conn); ok {
+		stop = context.AfterFunc(x.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	}
+	a, err := x.exchange(rw)
+	if !stop() && err == nil {
+		err = x.ctx.Err() // the connection's deadline is in the past by now
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (x *exchange) exchange(rw io.ReadWriter) (*rawAnswer, error) {
 	if x.version < fetchOldest {
 		return nil, kafka.UnsupportedVersion
 	}
