@@ -76,7 +76,7 @@ func run(ctx context.Context, dsn string, brokers []string) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, pgstore.Schema+table); err != nil {
 		return err
 	}

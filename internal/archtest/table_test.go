@@ -175,7 +175,8 @@ var table = []row{
 	},
 
 	// What users read first.
-	{folder: "examples/*", own: []string{"pkg/..."}, others: []string{zap}},
+	{folder: "examples/*", own: []string{"examples/internal/*", "pkg/..."}},
+	{folder: "examples/internal/*", own: []string{"pkg/..."}, others: []string{zap}},
 
 	// For tests; no program contains them.
 	{folder: "docs", tests: true},
