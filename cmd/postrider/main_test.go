@@ -48,6 +48,10 @@ func runTests(m *testing.M) int {
 //
 //	serve [NAME] [args]   start `postrider serve` and wait until it is ready; its
 //	                      output goes to NAME.out and NAME.err (default: serve)
+//	forward [NAME] [args] the same with `postrider forward`
+//	target STATUS...      an HTTP server at $TARGET, which from now on answers with these
+//	                      in turn, and then 204; target.log gets a line for each request
+//	requests N            wait until target.log has N lines
 //	stop [NAME]           SIGTERM, and wait; it has to exit 0
 //	signal SIGNALS [NAME] send signals (TERM, INT, KILL) in one instant, and wait
 //	same FILE WANT        compare after replacing what differs from run to run
@@ -59,7 +63,7 @@ func runTests(m *testing.M) int {
 //	hangup PATTERN [NAME] SIGHUP, and wait until NAME.err says something more
 //	                      that matches
 //
-// and the variables $SERVER, $ADMIN and $KAFKA, three free addresses.
+// and the variables $SERVER, $ADMIN, $KAFKA, $FORWARD and $TARGET, free addresses.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	dir, files := "testdata/script", []string(nil)
@@ -79,6 +83,8 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":   cmdServe,
+			"forward": cmdForward,
+			"target":  cmdTarget, "requests": cmdRequests,
 			"stop":    cmdStop,
 			"signal":  cmdSignal,
 			"same":    cmdSame,
@@ -103,7 +109,7 @@ const scriptsTimeout = 4 * time.Minute
 // setupScript gives a script the program, free ports and nothing else of the
 // environment.
 func setupScript(e *testscript.Env) error {
-	addresses, err := freeAddresses(3)
+	addresses, err := freeAddresses(5)
 	if err != nil {
 		return err
 	}
@@ -112,10 +118,14 @@ func setupScript(e *testscript.Env) error {
 	e.Setenv("SERVER", addresses[0])
 	e.Setenv("ADMIN", addresses[1])
 	e.Setenv("KAFKA", addresses[2])
+	e.Setenv("FORWARD", addresses[3])
+	e.Setenv("TARGET", addresses[4])
+	e.Setenv("POSTRIDER_FORWARD_LISTEN", addresses[3])
 	e.Setenv("POSTRIDER_SERVER_LISTEN", addresses[0])
 	e.Setenv("POSTRIDER_ADMIN_LISTEN", addresses[1])
 	e.Setenv("POSTRIDER_KAFKA_EMBEDDED_LISTEN", addresses[2])
 	e.Values[processesKey{}] = processes{}
+	e.Values[targetKey{}] = &scriptTarget{}
 	e.Values[memberKey{}] = &[]*member{}
 	return os.WriteFile(filepath.Join(e.WorkDir, "event.v1.schema.json"), schemas.Event(), 0o600)
 }

@@ -23,8 +23,8 @@ type process struct {
 	ended chan struct{}
 }
 
-// startServe starts the program with args and waits until its ready file is
-// there. Output goes to files named after name.
+// startServe starts a command that runs until it is stopped, with args, and waits until
+// its ready file is there. Output goes to files named after name.
 func startServe(dir, name string, env, args []string) (*process, error) {
 	ready := filepath.Join(dir, name+".ready")
 	if err := os.RemoveAll(ready); err != nil {
@@ -40,7 +40,7 @@ func startServe(dir, name string, env, args []string) (*process, error) {
 		return nil, err
 	}
 	defer errs.Close()
-	p := &process{cmd: exec.CommandContext(context.Background(), filepath.Join(binary, "postrider"), append([]string{"serve"}, args...)...), ended: make(chan struct{})}
+	p := &process{cmd: exec.CommandContext(context.Background(), filepath.Join(binary, "postrider"), args...), ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, out, errs
 	p.cmd.Env = append(env, "POSTRIDER_TEST_READY_FILE="+ready)
 	if err := p.cmd.Start(); err != nil {
@@ -65,9 +65,9 @@ func (p *process) await(file string) error {
 		}
 		select {
 		case <-p.ended:
-			return fmt.Errorf("serve ended before it was ready: %v", p.cmd.ProcessState)
+			return fmt.Errorf("it ended before it was ready: %v", p.cmd.ProcessState)
 		case <-ctx.Done():
-			return fmt.Errorf("serve was not ready in %s", startTimeout)
+			return fmt.Errorf("it was not ready in %s", startTimeout)
 		case <-tick.C:
 		}
 	}
@@ -113,11 +113,24 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("unsupported: ! serve; use ! exec postrider serve")
 	}
-	name := "serve"
+	cmdStart(ts, "serve", args)
+}
+
+// cmdForward starts the forwarder.
+func cmdForward(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("unsupported: ! forward; use ! exec postrider forward")
+	}
+	cmdStart(ts, "forward", args)
+}
+
+// cmdStart starts a command, by default under its own name.
+func cmdStart(ts *testscript.TestScript, command string, args []string) {
+	name := command
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
 	}
-	p, err := startServe(ts.MkAbs("."), name, scriptEnv(ts), args)
+	p, err := startServe(ts.MkAbs("."), name, scriptEnv(ts), append([]string{command}, args...))
 	if p != nil {
 		ts.Defer(p.kill)
 		running(ts)[name] = p
@@ -134,7 +147,7 @@ func scriptEnv(ts *testscript.TestScript) []string {
 		"PATH", "HOME", "POSTRIDER_SERVER_LISTEN", "POSTRIDER_ADMIN_LISTEN", "POSTRIDER_KAFKA_EMBEDDED_LISTEN",
 		"POSTRIDER_KAFKA_BROKERS", "POSTRIDER_KAFKA_PUBLISH_BUDGET", "POSTRIDER_KAFKA_TOPICS_MAX_MESSAGE_BYTES",
 		"POSTRIDER_KAFKA_TOPICS_PREFIX", "POSTRIDER_KAFKA_TOPICS_KEY", "POSTRIDER_PII_PEPPER", "POSTRIDER_PII_RECIPIENT",
-		"POSTRIDER_LOG_LEVEL", "JETEMAIL_SECRET",
+		"POSTRIDER_LOG_LEVEL", "POSTRIDER_FORWARD_LISTEN", "JETEMAIL_SECRET", "TARGET",
 	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)

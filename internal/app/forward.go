@@ -75,6 +75,10 @@ func NewForward(cfg *config.Config, o ForwardOptions) (*Forward, error) {
 		return nil, err
 	}
 	f.health = &forwardHealth{forwarder: f.forwarder, version: o.Version, started: o.Now().UTC(), log: o.Log, now: o.Now}
+	f.health.broker.Kind = "cluster"
+	if cfg.EmbeddedBroker() {
+		f.health.broker.Kind = "embedded"
+	}
 	f.register()
 	return f, nil
 }

@@ -39,7 +39,7 @@ func (h *forwardHealth) reached(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now, up := h.now().UTC(), err == nil
-	h.broker.Kind, h.broker.Checked, h.broker.Detail = "cluster", now, ""
+	h.broker.Checked, h.broker.Detail = now, ""
 	if err != nil {
 		h.broker.Detail = err.Error()
 	}

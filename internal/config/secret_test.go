@@ -144,7 +144,7 @@ func TestDumpLoadsAgain(t *testing.T) {
 	const text = `
 server: {listen: "127.0.0.1:9", trusted_proxies: [10.0.0.0/8], read_timeout: 1h30m, max_body_bytes: 1500}
 kafka: {embedded: {enabled: true, sync: false}, topics: {retention: {typed: 36h}}}
-forward: {subscriptions: [{name: a, url: "https://a.example", retry: {delays: []}}, {name: b, url: "https://b.example", from: first, retry: {delays: [1s, 1d]}}]}
+forward: {subscriptions: [{name: a, url: "https://a.example", secrets: [{file: secrets/signing}], retry: {delays: []}}, {name: b, url: "https://b.example", secrets: [{file: secrets/signing}], from: first, retry: {delays: [1s, 1d]}}]}
 sources: [{name: a, provider: vfs, auth: {type: token, tolerance: 0s, secrets: [{file: secrets/a, not_after: 2027-01-01T00:00:00Z}]}, query: {metadata: [x]}, options: {mode: "yes"}}]
 `
 	want := mustLoad(t, text)

@@ -36,6 +36,9 @@ func (v *validator) forward() {
 		v.targetURL(at+".url", s.URL, s.Allow)
 		v.loop(at+".url", s.URL)
 		v.signing(at, s.Secrets)
+		if len(s.Secrets) == 0 {
+			v.cfg.notice(at+".secrets", "none: requests are not signed, so that the target cannot tell who sent them")
+		}
 		v.targetAllow(at+".allow", s.Allow)
 		v.subscriptionBounds(at, s)
 		v.oneOf(at+".from", "beginning", s.From, FromEnd, FromFirst)
