@@ -57,6 +57,12 @@ func Run(t *testing.T, up func(t *testing.T) Cluster) {
 			test(newSuite(t, cluster))
 		})
 	}
+	for name, test := range members() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(newSuite(t, cluster))
+		})
+	}
 }
 
 // suite is one test's client and publisher, and names nobody else uses.
