@@ -23,7 +23,9 @@ type Match struct {
 	//	bounce.class == "hard" and recipient endsWith "@example.com"
 	//
 	// It is the language of `postrider replay --where`, with the same bounds: it cannot
-	// loop, or make much of little.
+	// loop, or make much of little. Its topic, partition and offset are those of
+	// Message.Origin, so that a record has the same route when it comes back from a retry
+	// topic.
 	Where string
 }
 
@@ -68,8 +70,9 @@ func (r *Router) Otherwise(h Handler) { r.otherwise = h }
 // be evaluated, is a Permanent failure: nobody knows whose it is. Raw requests and
 // dead letters are no events, and so taken by no route that asks for an event's fields.
 func (r *Router) Handle(ctx context.Context, m *Message) error {
+	origin := m.Origin()
 	rec := selection.Record{
-		Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time,
+		Topic: origin.Topic, Partition: origin.Partition, Offset: origin.Offset, Time: m.Time,
 		Key: m.Key, Value: m.Value, Headers: m.Headers, Decoded: m.Event,
 	}
 	for i := range r.routes {

@@ -72,6 +72,18 @@ func TestRouterReturnsTheHandlersError(t *testing.T) {
 	}
 }
 
+// A record has the same route when it comes back from a retry topic.
+func TestRouterKnowsRetriedRecords(t *testing.T) {
+	var got []string
+	r := consumer.NewRouter()
+	on(t, r, consumer.Match{Where: `topic == "email.opened" and partition == 1 and offset == 2`}, named("first", &got))
+	first := consumer.Place{Topic: "email.opened", Partition: 1, Offset: 2}
+	retried := consumertest.Message(event.Event{Type: event.Opened}, consumertest.At(consumer.Place{Topic: "g.retry.1m"}), consumertest.Retried(first, 3))
+	if err := r.Handle(t.Context(), retried); err != nil || !slices.Equal(got, []string{"first"}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 // What Types tell from headers needs no value; a Where on the type does not, either.
 func TestRouterDecodesOnlyWhereNeeded(t *testing.T) {
 	var got []string
