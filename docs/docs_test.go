@@ -12,10 +12,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
+	"github.com/postrider/postrider/internal/forward"
 	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/pkg/consumer"
 )
 
 // text returns a file, named from this folder.
@@ -132,6 +136,20 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if !ok {
 		t.Fatal("the registry cannot be described")
 	}
+	sameMetrics(t, "operations.md", registry)
+	forwarder, err := forward.New(forward.Options{
+		Subscriptions: []forward.Subscription{{Name: "a", Group: "a", Topics: []string{"a"}, URL: "https://a.example", Attempts: 1, Concurrency: 1, Timeout: time.Second}},
+		Kafka:         consumer.Kafka{Brokers: []string{"127.0.0.1:1"}}, Log: zap.NewNop(), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameMetrics(t, "forward.md", forwarder)
+}
+
+// sameMetrics compares the table of metrics on a page with what is collected.
+func sameMetrics(t *testing.T, page string, registry prometheus.Collector) {
+	t.Helper()
 	descs := make(chan *prometheus.Desc, 1000)
 	registry.Describe(descs)
 	close(descs)
@@ -151,12 +169,12 @@ func TestMetricsAreDocumented(t *testing.T) {
 		}
 	}
 	got := make(map[string]string)
-	for _, cells := range rows(section(t, text(t, "operations.md"), "## Metrics")) {
+	for _, cells := range rows(section(t, text(t, page), "## Metrics")) {
 		if name := strings.Trim(cells[0], "`"); len(cells) == 4 && name != "metric" {
 			got[name] = strings.Join(codes(cells[2]), ",")
 		}
 	}
-	same(t, "metric", slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(want)))
+	same(t, page+": metric", slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(want)))
 	for name, labels := range want {
 		if got[name] != labels {
 			t.Errorf("%s: labels %q, want %q", name, got[name], labels)

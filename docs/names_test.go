@@ -56,7 +56,7 @@ func keyPaths(t reflect.Type, path string, into map[string]bool) {
 func TestKeysExist(t *testing.T) {
 	known := make(map[string]bool)
 	keyPaths(reflect.TypeFor[config.Config](), "", known)
-	key := regexp.MustCompile(`^(?:server|admin|kafka|spool|log|pii|sources)(?:\[\])?(?:\.[a-z_]+(?:\[\])?)+`)
+	key := regexp.MustCompile(`^(?:server|admin|kafka|spool|forward|log|pii|sources)(?:\[\])?(?:\.[a-z_]+(?:\[\])?)+`)
 	count := 0
 	for name, page := range pages(t) {
 		for _, code := range codes(page) {
