@@ -61,8 +61,11 @@ func benchTopic(b *testing.B, partitions, records int) (*Client, string) {
 	topic := r.newTopic(partitions)
 	value := bytes.Repeat([]byte("t"), 700)
 	headers := []Header{
-		{Key: "ce_id", Value: []byte("0123456789abcdef0123456789abcdef")}, {Key: "ce_type", Value: []byte("email.delivered")},
-		{Key: "ce_source", Value: []byte("/sources/test")}, {Key: "ce_time", Value: []byte("2026-01-02T03:04:05Z")}, {Key: "provider", Value: []byte("ses")},
+		{Key: "ce_id", Value: []byte("0123456789abcdef0123456789abcdef")},
+		{Key: "ce_type", Value: []byte("email.delivered")},
+		{Key: "ce_source", Value: []byte("/sources/test")},
+		{Key: "ce_time", Value: []byte("2026-01-02T03:04:05Z")},
+		{Key: "provider", Value: []byte("ses")},
 	}
 	const together = 200
 	for i := 0; i < records; i += together {

@@ -91,7 +91,7 @@ func (c *Client) Join(o JoinOptions) (*Member, error) {
 func (m *Member) Next(ctx context.Context) (*Assignment, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(m.quit, cancel)()
+	defer context.AfterFunc(m.quit, cancel)() //nolint:contextcheck // it is the other end of it
 	for n := 1; ; n++ {
 		a, err := m.next(ctx)
 		switch {
@@ -140,14 +140,14 @@ func (m *Member) next(ctx context.Context) (*Assignment, error) {
 // Release the Assignment first.
 func (m *Member) Close() error {
 	m.end()
-	return m.replace(nil)
+	return m.leave()
 }
 
-// replace ends the membership there is for another.
-func (m *Member) replace(g *membership) error {
+// leave ends the membership there is.
+func (m *Member) leave() error {
 	m.mu.Lock()
 	old := m.group
-	m.group = g
+	m.group = nil
 	m.mu.Unlock()
 	if old == nil {
 		return nil

@@ -57,7 +57,7 @@ func (m *Member) membership(ctx context.Context) (*membership, error) {
 	if len(topics) == 0 {
 		return nil, errNoTopic
 	}
-	if err := m.replace(nil); err != nil {
+	if err := m.leave(); err != nil { //nolint:contextcheck // leaving is to succeed when ctx has ended
 		return nil, err
 	}
 	if g, err = m.enter(topics); err != nil {
@@ -67,7 +67,7 @@ func (m *Member) membership(ctx context.Context) (*membership, error) {
 	m.group = g
 	m.mu.Unlock()
 	if m.quit.Err() != nil { // closed meanwhile
-		return nil, m.replace(nil)
+		return nil, m.leave() //nolint:contextcheck // as above
 	}
 	return g, nil
 }
@@ -130,7 +130,7 @@ func (g *membership) next(ctx context.Context) (*Assignment, error) {
 	case err == nil:
 	case ctx.Err() == nil && patience.Err() != nil:
 		g.sockets.refuse()
-		_ = g.m.replace(nil)
+		_ = g.m.leave() //nolint:contextcheck // as in membership
 		return nil, errWedged
 	default:
 		return nil, err //nolint:wrapcheck // Next tells which group

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
 )
 
 // memberRig is a broker with testTopic in two partitions that lets sessions be short.
@@ -97,7 +99,7 @@ func (r *rig) spread(n int) {
 	r.t.Helper()
 	keys := map[int]string{}
 	for i := 0; len(keys) < 2; i++ {
-		keys[PartitionFor(fmt.Append(nil, i), 2)] = fmt.Sprint(i)
+		keys[PartitionFor(fmt.Append(nil, i), 2)] = strconv.Itoa(i)
 	}
 	for i := range n {
 		for _, key := range keys {
@@ -315,23 +317,48 @@ func TestMemberSaysWhatSomebodyHasToChange(t *testing.T) {
 
 func TestMemberRidesOutPassingErrors(t *testing.T) {
 	t.Parallel()
-	for key, errs := range map[kmsg.Key][]*kerr.Error{
-		kmsg.FindCoordinator: {kerr.CoordinatorNotAvailable},
-		kmsg.JoinGroup:       {kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, kerr.UnknownMemberID},
-		kmsg.SyncGroup:       {kerr.RebalanceInProgress, kerr.IllegalGeneration},
-		kmsg.OffsetFetch:     {kerr.NotCoordinator},
-		kmsg.ListOffsets:     {kerr.NotLeaderForPartition},
+	for _, tc := range []struct {
+		key kmsg.Key
+		err *kerr.Error
+	}{
+		{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable},
+		{kmsg.JoinGroup, kerr.CoordinatorLoadInProgress},
+		{kmsg.JoinGroup, kerr.NotCoordinator},
+		{kmsg.JoinGroup, kerr.UnknownMemberID},
+		{kmsg.SyncGroup, kerr.RebalanceInProgress},
+		{kmsg.SyncGroup, kerr.IllegalGeneration},
+		{kmsg.OffsetFetch, kerr.NotCoordinator},
+		{kmsg.ListOffsets, kerr.NotLeaderForPartition},
 	} {
-		for _, fault := range errs {
-			t.Run(key.Name()+" "+fault.Message, func(t *testing.T) {
-				t.Parallel()
-				r := memberRig(t)
-				h := r.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: fault, Count: 2})
-				if a := nextOf(t, joinTest(t, r.client)); len(a.Partitions) != 2 || h.Hits() != 2 {
-					t.Errorf("assigned %+v after %d faults", a.Partitions, h.Hits())
-				}
-			})
+		t.Run(tc.key.Name()+" "+tc.err.Message, func(t *testing.T) {
+			t.Parallel()
+			r := memberRig(t)
+			h := r.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{tc.key}, Err: tc.err, Count: 2})
+			if a := nextOf(t, joinTest(t, r.client)); len(a.Partitions) != 2 || h.Hits() != 2 {
+				t.Errorf("assigned %+v after %d faults", a.Partitions, h.Hits())
+			}
+		})
+	}
+}
+
+// A join that gets nowhere is given up, and made on other connections.
+func TestMemberBeginsAnewWhereJoiningIsStuck(t *testing.T) {
+	t.Parallel()
+	r := memberRig(t)
+	free := make(chan struct{})
+	defer close(free)
+	var stuck atomic.Bool
+	r.cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		if stuck.CompareAndSwap(false, true) {
+			r.cluster.SleepControl(func() { <-free })
 		}
+		return nil, nil, false
+	})
+	log, seen := logs()
+	m := joinTest(t, r.client, func(o *JoinOptions) { o.SessionTimeout, o.Log = 200*time.Millisecond, log })
+	if a := nextOf(t, m); len(a.Partitions) != 2 || seen.FilterField(zap.Error(errWedged)).Len() == 0 {
+		t.Errorf("assigned %+v, and the log says %v", a.Partitions, seen.All())
 	}
 }
 

@@ -81,6 +81,14 @@ func ended(ctx context.Context) error {
 // streamError ends a Stream.
 type streamError struct{ err error }
 
+// lasting makes an error one that ends a Stream; nil stays nil.
+func lasting(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &streamError{err}
+}
+
 func (e *streamError) Error() string { return e.err.Error() }
 func (e *streamError) Unwrap() error { return e.err }
 

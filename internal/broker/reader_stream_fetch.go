@@ -136,7 +136,7 @@ type rawAnswer struct {
 }
 
 // ApiKey implements protocol.Message.
-func (a *rawAnswer) ApiKey() protocol.ApiKey { return protocol.Fetch }
+func (a *rawAnswer) ApiKey() protocol.ApiKey { return protocol.Fetch } //nolint:revive // its name is kafka-go's
 
 // answered is what it said about one partition.
 type answered struct {

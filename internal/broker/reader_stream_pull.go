@@ -274,13 +274,13 @@ func (p *puller) part(ctx context.Context, pt *part) error {
 // failed deals with a partition's error.
 func (p *puller) failed(ctx context.Context, pt *part) error {
 	err := p.s.c.partError(ctx, pt.at(pt.from), kafka.Error(pt.code))
-	if !passing(err) {
-		return &streamError{err}
+	if passing(err) {
+		p.rest(pt, pt.from)
+		p.s.c.refresh(pt.seen)
+		p.s.moved()
+		err = nil
 	}
-	p.rest(pt, pt.from)
-	p.s.c.refresh(pt.seen)
-	p.s.moved()
-	return nil
+	return lasting(err)
 }
 
 func (pt *part) at(offset int64) *cursor {
