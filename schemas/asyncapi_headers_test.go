@@ -74,6 +74,14 @@ func marks() []event.Header {
 	return m.Marks(&broker.Message{Topic: "email.bounced", Partition: 1, Offset: 3, Time: published})
 }
 
+// added are the headers that any record may have more: the trace context that the
+// request came with, and a replay's marks.
+func added() []event.Header {
+	return append([]event.Header{
+		{Key: "traceparent", Value: []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")}, {Key: "tracestate", Value: []byte("a=1")},
+	}, marks()...)
+}
+
 func TestHeadersOfEventsAreDescribed(t *testing.T) {
 	d := loadAsyncAPI(t)
 	for _, r := range event.Routes() {
@@ -87,7 +95,7 @@ func TestHeadersOfEventsAreDescribed(t *testing.T) {
 		if e.Bounce != nil {
 			e.Bounce.WillRetry = &retry
 		}
-		full := append(e.AppendHeaders(nil, event.Stamp{Mapper: 1, Conflict: true, Duplicate: true}), marks()...)
+		full := append(e.AppendHeaders(nil, event.Stamp{Mapper: 1, Conflict: true, Duplicate: true}), added()...)
 		full = append(full, event.Header{Key: app.HeaderRedriveOf, Value: []byte("email.deadletter/0/7")})
 		compareHeaders(t, d, message(r), full, least)
 	}
@@ -136,7 +144,7 @@ func TestHeadersOfRequestsAreDescribed(t *testing.T) {
 	}
 	source, v = bare()
 	least := normalize.RawRecord(source, v, "r", normalize.Counts{}).Headers
-	compareHeaders(t, d, "request", append(slices.DeleteFunc(full, own), marks()...), least)
+	compareHeaders(t, d, "request", append(slices.DeleteFunc(full, own), added()...), least)
 	if pattern := d.at("components", "schemas", "requestHeaders", "patternProperties"); pattern["^http-"] == nil {
 		t.Error("the request's own headers are not described")
 	}
@@ -147,7 +155,7 @@ func TestDeadLettersAreDescribed(t *testing.T) {
 	source, v := request(t)
 	letter := normalize.DeadLetter{Reason: normalize.ReasonInvalidEvent, Stage: normalize.StageValidate, Detail: "why", Index: 0, Item: []byte("1")}
 	full := normalize.NewEncoder(source, v, "r").Record(&letter)
-	compareHeaders(t, d, "deadLetter", append(slices.Clip(full.Headers), marks()...), full.Headers)
+	compareHeaders(t, d, "deadLetter", append(slices.Clip(full.Headers), added()...), full.Headers)
 
 	// What is left where nothing more is known, or fits.
 	refused := []byte(`{"schema":"email-event/1","provider":"p","source":"s","received_at":"2026-11-22T05:13:39.231Z"}`)
