@@ -32,9 +32,9 @@ import (
 // group is the consumer group, and the name under which ids are remembered.
 const group = "event-counts"
 
-// keep is how long ids are remembered: the topics keep a week, and replays of the
-// archive are let in up to a month back.
-const keep = 31 * 24 * time.Hour
+// keep is how long ids are remembered: the topics keep events for thirty days, and an
+// outage of this program may have it read the oldest of them.
+const keep = 40 * 24 * time.Hour
 
 const table = `CREATE TABLE IF NOT EXISTS event_counts (
 	day    date   NOT NULL,
@@ -80,7 +80,7 @@ func run(ctx context.Context, dsn string, brokers []string) error {
 	if _, err := db.ExecContext(ctx, pgstore.Schema+table); err != nil {
 		return err
 	}
-	log, err := zap.NewDevelopment()
+	log, err := zap.NewProduction()
 	if err != nil {
 		return err
 	}
