@@ -160,9 +160,11 @@ func TestMemberThatDoesNotReleaseIsPassedOver(t *testing.T) {
 	first := joinTest(t, r.client, func(o *JoinOptions) { o.Drain = 50 * time.Millisecond })
 	a := nextOf(t, first)
 	second := joinTest(t, r.client)
-	go func() { _, _ = first.Next(t.Context()) }()
+	again := make(chan struct{})
+	go func() { nextOf(t, first); close(again) }()
 	nextOf(t, second)
 	within(t, "the first is told", a.Revoked())
+	within(t, "the first has come again", again)
 	if err := a.Commit(t.Context(), map[string]map[int]int64{testTopic: {0: 1}}); !errors.Is(err, ErrRevoked) {
 		t.Errorf("commit: %v, want ErrRevoked", err)
 	}
@@ -223,8 +225,12 @@ func TestMemberReadsAddedPartitionsFromTheirBeginning(t *testing.T) {
 		t.Fatal(err, res)
 	}
 	within(t, "the partitions are noticed", a.Revoked())
+	other := rigOn(t, PublisherOptions{}, r.cluster, r.cluster.ListenAddrs()...) // it knows of them
 	for i := range 40 {
-		r.mustPublish(Record{Topic: testTopic, Key: fmt.Append(nil, i), Value: []byte("v")})
+		other.mustPublish(Record{Topic: testTopic, Key: fmt.Append(nil, i), Value: []byte("v")})
+	}
+	if log, err := r.client.Offsets(t.Context(), testTopic); err != nil || log[2].Next == 0 || log[3].Next == 0 {
+		t.Fatalf("there is nothing to miss: %v, %v", log, err)
 	}
 	a.Release()
 	wantPositions(t, nextOf(t, m), "orders[0]@5 orders[1]@5 orders[2]@0 orders[3]@0")

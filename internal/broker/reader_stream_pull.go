@@ -69,9 +69,9 @@ func (p *puller) pull(ctx context.Context) {
 	}
 }
 
-// tell logs that a broker does not answer: at the third failure, and then now and then.
+// tell logs that a broker does not answer: after a second or two, and then now and then.
 func (p *puller) tell(failures int, err error) {
-	if failures >= 3 && failures&(failures-1) == 0 || failures == 3 {
+	if failures >= 8 && failures&(failures-1) == 0 {
 		p.s.o.Log.Warn("a broker does not answer; it is connected anew", zap.Int("broker", p.leader), zap.Int("attempt", failures), zap.Error(explain(err)))
 	}
 }
