@@ -175,7 +175,7 @@ func TestAddressesAreRefused(t *testing.T) {
 	s.URL = "https://localhost:1/"
 	r.events(1)
 	run := r.run(s)
-	until(t, "the pause", func() bool { return run.state("a").State == forward.Paused })
+	until(t, "the pause", func() bool { return run.state("a").State == forward.Paused || run.metric("delayed_total", "a") > 0 })
 	if told := run.state("a").Reason; !strings.Contains(told, "loopback") {
 		t.Errorf("paused because %q", told)
 	}
