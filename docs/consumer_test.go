@@ -11,20 +11,23 @@ import (
 // it names.
 var quotations = regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```go\n(.*?)```")
 
-// Every block of Go on the page stands in a file that is compiled and tested.
-func TestConsumerQuotesCode(t *testing.T) {
-	found := quotations.FindAllStringSubmatch(text(t, "consumer.md"), -1)
-	if len(found) < 5 {
-		t.Fatalf("found %d blocks of Go", len(found))
+// Every block of Go on a page stands in a file that is compiled and tested.
+func TestPagesQuoteCode(t *testing.T) {
+	n := 0
+	for name, page := range pages(t) {
+		for _, m := range quotations.FindAllStringSubmatch(page, -1) {
+			n++
+			if m[1] == "" {
+				t.Errorf("%s: a block is not said to be from a file (<!-- path -->):\n%s", name, m[2])
+				continue
+			}
+			if !strings.Contains(text(t, "../"+m[1]), m[2]) {
+				t.Errorf("%s: %s does not hold these lines:\n%s", name, m[1], m[2])
+			}
+		}
 	}
-	for _, m := range found {
-		if m[1] == "" {
-			t.Errorf("a block is not said to be from a file (<!-- path -->):\n%s", m[2])
-			continue
-		}
-		if !strings.Contains(text(t, "../"+m[1]), m[2]) {
-			t.Errorf("%s does not hold these lines:\n%s", m[1], m[2])
-		}
+	if n < 5 {
+		t.Errorf("found %d blocks of Go", n)
 	}
 }
 
