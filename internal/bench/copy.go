@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go" //nolint:depguard // what a replay is measured against
@@ -24,6 +25,7 @@ import (
 // same records in the same run, in turn.
 type copying struct {
 	options  options
+	dir      string // for temporary data
 	brokers  []string
 	client   *broker.Client
 	source   string
@@ -50,13 +52,28 @@ type copied struct {
 }
 
 // copyBenchmark is a whole run of -copy.
-func copyBenchmark(ctx context.Context, o options, args []string, out, progress io.Writer) (err error) {
+func copyBenchmark(ctx context.Context, o options, args []string, out, progress io.Writer) error {
+	var pairs []pair
+	err := withRecords(ctx, o, progress, func(c *copying) (err error) {
+		pairs, err = c.rounds(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r := newCopyReport(o, args, pairs)
+	r.Commit = o.version(ctx)
+	return r.write(out, o.output)
+}
+
+// withRecords calls do with a topic full of records.
+func withRecords(ctx context.Context, o options, progress io.Writer, do func(c *copying) error) (err error) {
 	dir, err := os.MkdirTemp(o.dir, "postrider-bench-")
 	if err != nil {
 		return fmt.Errorf("bench: temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	c := &copying{options: o, prefix: "bench-" + randomHex()[:8], progress: progress}
+	c := &copying{options: o, dir: dir, prefix: "bench-" + randomHex()[:8], progress: progress}
 	stop, err := c.connect(dir) //nolint:contextcheck // an embedded broker lives until it is closed
 	if err != nil {
 		return err
@@ -65,13 +82,15 @@ func copyBenchmark(ctx context.Context, o options, args []string, out, progress 
 	if err := c.fill(ctx); err != nil {
 		return err
 	}
-	pairs, err := c.rounds(ctx)
-	if err != nil {
-		return err
+	return do(c)
+}
+
+// where says which broker is measured.
+func (o options) where() string {
+	if o.brokers != nil {
+		return "a Kafka on " + strings.Join(o.brokers, ",")
 	}
-	r := newCopyReport(o, args, pairs)
-	r.Commit = o.version(ctx)
-	return r.write(out, o.output)
+	return "the embedded broker in the same process"
 }
 
 // connect reaches the cluster, or starts an embedded broker.

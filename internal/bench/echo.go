@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/labstack/echo/v4" //nolint:depguard // the yardstick is a bare Echo handler
 )
@@ -21,25 +18,7 @@ const echoRole = "echo"
 // 200, the least that any receiver on this framework does. It writes the ready
 // file, and ends with ctx or with the process that started it.
 func serveEcho(ctx context.Context, readyFile string, parent io.Reader) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		_, _ = io.Copy(io.Discard, parent) // its end is all that counts
-		cancel()
-	}()
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("bench: yardstick: %w", err)
-	}
-	server := &http.Server{Handler: echoHandler(), ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { server.Close() })
-	if err := writeReady(readyFile, ready{Listen: l.Addr().String()}); err != nil {
-		return err
-	}
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("bench: yardstick: %w", err)
-	}
-	return nil
+	return serveChild(ctx, readyFile, parent, echoHandler())
 }
 
 // echoHandler reads the body and answers 200 with an empty body.

@@ -11,7 +11,8 @@
 // to the yardstick, and two binaries in one run (-compare), do.
 //
 // With -copy it measures something else: a replay from topic to topic beside raw
-// copying of the same records by kafka-go.
+// copying of the same records by kafka-go; with -consume pkg/consumer beside bare
+// loops of kafka-go; with -forward deliveries by HTTP.
 //
 // It ends with code 1 when a request was not answered 200, or when a receiver
 // did not count as many events published as requests answered.
@@ -57,8 +58,14 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	switch {
 	case o.role == echoRole:
 		err = serveEcho(ctx, o.readyFile, in)
+	case o.role == sinkRole:
+		err = serveSink(ctx, o.readyFile, in)
 	case o.copying:
 		err = copyBenchmark(ctx, o, args, out, errOut)
+	case o.consuming:
+		err = consumeBenchmark(ctx, o, args, out, errOut)
+	case o.forwarding:
+		err = forwardBenchmark(ctx, o, args, out, errOut)
 	default:
 		err = benchmark(ctx, o, args, out, errOut)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
-// TestMain lets the test binary be the yardstick too, as the real one is.
+// TestMain lets the test binary be the yardstick and the target too, as the real one is.
 func TestMain(m *testing.M) {
-	if slices.Contains(os.Args, "-role="+echoRole) {
+	if slices.Contains(os.Args, "-role="+echoRole) || slices.Contains(os.Args, "-role="+sinkRole) {
 		main()
 	}
 	os.Exit(m.Run())

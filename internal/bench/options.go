@@ -27,9 +27,11 @@ type options struct {
 	dir        string
 	output     string
 
-	copying bool   // measures replays, not the receiver
-	records int    // that are copied
-	profile string // of what copying costs; "": none
+	copying    bool   // measures replays, not the receiver
+	consuming  bool   // measures consumers
+	forwarding bool   // measures deliveries
+	records    int    // that these are measured with
+	profile    string // of what they cost; "": none
 
 	role, readyFile string // of a child process
 }
@@ -79,8 +81,10 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.output, "output", outputText, "form of the result: text, markdown or json")
 	f.BoolVar(&o.copying, "copy", false, "measure a replay from topic to topic beside raw copying by kafka-go, on the embedded broker or on -brokers; "+
 		"-rounds, -partitions, -records, -profile, -dir and -output hold for it")
-	f.IntVar(&o.records, "records", 200_000, "with -copy: how many records are copied")
-	f.StringVar(&o.profile, "profile", "", "with -copy: `path` for profiles of the processor's time, .raw and .replay are appended")
+	f.BoolVar(&o.consuming, "consume", false, "measure a consumer with an empty handler beside bare loops of kafka-go; the same options hold for it")
+	f.BoolVar(&o.forwarding, "forward", false, "measure deliveries by HTTP to a target in another process; the same options hold for it")
+	f.IntVar(&o.records, "records", 200_000, "with -copy, -consume and -forward: how many records are copied, read or delivered")
+	f.StringVar(&o.profile, "profile", "", "with -copy, -consume and -forward: `path` for profiles of the processor's time; a dot and the way's name is appended")
 	f.StringVar(&o.role, "role", "", "for child processes")
 	f.StringVar(&o.readyFile, "ready", "", "for child processes")
 	if err := f.Parse(args); err != nil {
