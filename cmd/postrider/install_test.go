@@ -38,7 +38,7 @@ func newInstall(t *testing.T) *install {
 // serve starts the receiver and waits until it is ready; it ends with the test.
 func (i *install) serve() *process {
 	i.t.Helper()
-	p, err := startServe(i.dir, "serve", i.env, nil)
+	p, err := startServe(i.dir, "serve", i.env, []string{"serve"})
 	if p != nil {
 		i.t.Cleanup(p.kill)
 	}
