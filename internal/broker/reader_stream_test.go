@@ -286,12 +286,13 @@ func TestStreamPassesOverHoles(t *testing.T) {
 }
 
 // fetchAnswers lets the broker answer fetches of testTopic with some bytes as records.
-func fetchAnswers(r *rig, records func() []byte) {
+func fetchAnswers(r *rig, records func(offset int64) []byte) {
 	r.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster.KeepControl()
 		res := req.ResponseKind().(*kmsg.FetchResponse) //nolint:errcheck // it is that of a fetch
 		topic, part := kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
-		topic.Topic, part.HighWatermark, part.RecordBatches = testTopic, 5, records()
+		asked := req.(*kmsg.FetchRequest) //nolint:errcheck // it is one
+		topic.Topic, part.HighWatermark, part.RecordBatches = testTopic, 5, records(asked.Topics[0].Partitions[0].FetchOffset)
 		topic.Partitions = append(topic.Partitions, part)
 		res.Topics = append(res.Topics, topic)
 		return res, nil, true
@@ -330,7 +331,7 @@ func TestStreamEndsAtDamageBehindWhatIsWhole(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, PublisherOptions{})
 			var asked atomic.Int32
-			fetchAnswers(r, func() []byte { asked.Add(1); return append(rawRecords(0, "a", "b"), tt.tail...) })
+			fetchAnswers(r, func(int64) []byte { asked.Add(1); return append(rawRecords(0, "a", "b"), tt.tail...) })
 			got := streamed{t: t, until: 9}
 			err := got.run(r.client, from(testTopic, 1))
 			var damage *decodeError
@@ -347,12 +348,15 @@ func TestStreamAsksAgainForWhatCameBroken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, PublisherOptions{})
 	var asked atomic.Int32
-	fetchAnswers(r, func() []byte {
+	fetchAnswers(r, func(offset int64) []byte {
+		if offset >= 2 {
+			return rawRecords(2, "c", "d", "e")
+		}
 		first := rawRecords(0, "a", "b")
 		if asked.Add(1) == 1 {
 			first[len(first)-3] ^= 1
 		}
-		return append(first, rawRecords(2, "c", "d", "e")...)
+		return first
 	})
 	got := streamed{t: t, until: 5}
 	if err := got.run(r.client, from(testTopic, 1)); err != nil || got.values() != "a b c d e" {
@@ -368,7 +372,7 @@ func logs() (*zap.Logger, *observer.ObservedLogs) {
 func TestStreamSaysThatABrokerGivesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, PublisherOptions{})
-	fetchAnswers(r, func() []byte { return nil })
+	fetchAnswers(r, func(int64) []byte { return nil })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	log, seen := logs()
