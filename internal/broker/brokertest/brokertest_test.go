@@ -117,7 +117,25 @@ func useBroker(t *testing.T, o broker.Options) error {
 	}
 	p := broker.NewPublisher(c, broker.PublisherOptions{Now: time.Now, Budget: 20 * time.Second, AttemptTimeout: 10 * time.Second})
 	defer p.Close(ctx)
-	return p.Publish(ctx, []broker.Record{{Topic: topic, Key: []byte("k"), Value: []byte("v")}})
+	if err := p.Publish(ctx, []broker.Record{{Topic: topic, Key: []byte("k"), Value: []byte("v")}}); err != nil {
+		return err
+	}
+	return joinOnce(ctx, c, topic)
+}
+
+// joinOnce joins a group, which has connections of its own, and leaves it.
+func joinOnce(ctx context.Context, c *broker.Client, topic string) error {
+	m, err := c.Join(broker.JoinOptions{Group: topic, Topics: []string{topic}})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	a, err := m.Next(ctx)
+	if err == nil {
+		err = a.Commit(ctx, map[string]map[int]int64{topic: {0: 1}})
+		a.Release()
+	}
+	return err
 }
 
 // otherAuthority is a certificate that did not sign the broker's: the broker's
