@@ -257,7 +257,7 @@ func (p *puller) recycle(buf []byte) {
 // part delivers what came of a partition. Its error ends the Stream.
 func (p *puller) part(ctx context.Context, pt *part) error {
 	if ctx.Err() != nil || p.stale(pt) {
-		return nil
+		return nil //nolint:nilerr // the Stream has its error
 	}
 	if pt.code != 0 {
 		return p.failed(ctx, pt)
