@@ -72,21 +72,19 @@ func TestReplayed(t *testing.T) {
 }
 
 // A dead letter that a replay puts into the group's first topic of retries is delivered,
-// whatever is to become of other copies.
+// whatever is to become of other copies, also if it fails once more.
 func TestDeadLettersComeBack(t *testing.T) {
 	r := newRig(t)
-	var fine atomic.Bool
-	g := serve(t, func(w http.ResponseWriter, _ request, _ int) {
-		if !fine.Load() {
+	g := serve(t, func(w http.ResponseWriter, _ request, nth int) {
+		if nth < 4 { // three rounds, and the first of those after it came back
 			w.WriteHeader(http.StatusBadRequest)
 		}
 	})
 	s := sub("a", g)
-	s.SkipReplayed = true
+	s.SkipReplayed, s.Delays = true, []time.Duration{time.Second, 2 * time.Second}
 	r.events(1)
 	run := r.run(s)
 	until(t, "the dead letter", func() bool { return run.dead("a") == 1 })
-	fine.Store(true)
 	dead := r.read("email.forward.a.dead")[0]
 	headers := append(dead.Headers, event.Header{Key: "replay-id", Value: []byte("019a")}, event.Header{Key: "replay-of", Value: []byte("email.forward.a.dead/0/0")})
 	r.publish(broker.Record{Topic: "email.forward.a.retry.1s", Key: dead.Key, Value: dead.Value, Headers: headers, Time: time.Now()})

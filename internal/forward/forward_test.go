@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	oracle "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.uber.org/zap"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/delivery"
@@ -346,5 +347,27 @@ func TestRestart(t *testing.T) {
 	}
 	if len(got) != len(numbers) {
 		t.Errorf("%d ids came, want %d", len(got), len(numbers))
+	}
+}
+
+// A stop waits for deliveries in progress, but not for ever, and names what is left.
+func TestStopHasADeadline(t *testing.T) {
+	r := newRig(t)
+	hang := make(chan struct{})
+	defer close(hang)
+	g := serve(t, func(http.ResponseWriter, request, int) { <-hang })
+	s := sub("a", g)
+	s.Timeout = bound
+	r.events(1, 2, 3)
+	run := r.runWith(forward.Options{StopTimeout: 200 * time.Millisecond}, s)
+	until(t, "a delivery", func() bool { return run.state("a").InFlight > 0 && run.state("a").Lag == 3 })
+	begun := time.Now()
+	run.stop()
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	left := run.logs.FilterField(reason("forward_left")).FilterField(zap.Int64("records", 3)).All()
+	if len(left) != 1 || run.state("a").State != forward.Stopped {
+		t.Errorf("left: %v, state %+v", run.logs.FilterField(reason("forward_left")).All(), run.state("a"))
 	}
 }

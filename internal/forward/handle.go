@@ -38,7 +38,7 @@ func (s *subscription) handle(ctx context.Context, m *consumer.Message) error {
 	s.counts.attempt.Observe(ended.Sub(begun).Seconds())
 	if err == nil {
 		s.counts.delivered.Inc()
-		s.counts.age.Observe(ended.Sub(m.Time).Seconds())
+		s.counts.age.Observe(ended.Sub(s.since(m)).Seconds())
 		return nil
 	}
 	return s.verdict(ctx, err)
@@ -47,13 +47,13 @@ func (s *subscription) handle(ctx context.Context, m *consumer.Message) error {
 // meant asks the filter. What it is asked of a record that waited in a topic of retries
 // is where that record was before, so that the answer is the same.
 func (s *subscription) meant(m *consumer.Message) (bool, error) {
-	if s.SkipReplayed && replayed(m) {
+	if s.SkipReplayed && s.replayed(m) {
 		s.counts.replayed.Inc()
 		return false, nil
 	}
 	place := m.Origin()
 	verdict, err := s.matcher.Match(&selection.Record{
-		Topic: place.Topic, Partition: place.Partition, Offset: place.Offset, Time: m.Time, Key: m.Key, Value: m.Value, Headers: m.Headers,
+		Topic: place.Topic, Partition: place.Partition, Offset: place.Offset, Time: s.since(m), Key: m.Key, Value: m.Value, Headers: m.Headers,
 	})
 	switch {
 	case err != nil:
@@ -67,12 +67,25 @@ func (s *subscription) meant(m *consumer.Message) (bool, error) {
 	return true, nil
 }
 
-// replayed reports whether a replay made the record. One that a replay brought back
-// from the dead letters is no repeat: it never arrived.
-func replayed(m *consumer.Message) bool {
+// replayed reports whether a replay made the record. What lies in a topic of retries was
+// meant when it was read, or was brought back from the dead letters: it never arrived.
+func (s *subscription) replayed(m *consumer.Message) bool {
 	_, copied := m.Header(selection.HeaderReplayed)
-	_, dead := m.Header(consumer.HeaderDead)
-	return copied && !dead
+	return copied && !s.retries(m.Topic)
+}
+
+// since is the record's time; of one that waited, when it failed first, since its own is
+// that of the wait.
+func (s *subscription) since(m *consumer.Message) time.Time {
+	if !s.retries(m.Topic) {
+		return m.Time
+	}
+	first, _ := m.Header(consumer.HeaderFirst)
+	at, err := time.Parse(time.RFC3339, first)
+	if err != nil {
+		return m.Time
+	}
+	return at
 }
 
 // errStopping ends a wait that nobody has time for any more.

@@ -86,5 +86,5 @@ func (s *subscription) lags(parts []consumer.PartitionState) (lag, waiting int64
 
 // retries reports whether a topic is one of those of the subscription's retries.
 func (s *subscription) retries(topic string) bool {
-	return strings.HasPrefix(topic, s.Group+".retry.")
+	return strings.HasPrefix(topic, s.retryPrefix)
 }

@@ -32,6 +32,8 @@ const (
 type subscription struct {
 	Subscription
 
+	retryPrefix string // of the topics of its retries
+
 	matcher  *selection.Matcher
 	client   *delivery.Client
 	limit    *rate.Limiter // nil: none
@@ -54,7 +56,7 @@ type subscription struct {
 // newSubscription makes everything that a subscription needs.
 func newSubscription(o *Options, given *Subscription, m *metrics) (*subscription, error) {
 	s := &subscription{Subscription: *given, now: o.Now, log: o.Log.With(zap.String("subscription", given.Name)), stopping: make(chan struct{})}
-	s.Concurrency = s.atOnce()
+	s.Concurrency, s.retryPrefix = s.atOnce(), s.Group+".retry."
 	s.counts = m.of(s.Name)
 	if s.Rate > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(s.Rate), 1)
