@@ -136,7 +136,8 @@ const (
 // Outcomes lists the outcomes.
 func Outcomes() []Outcome { return []Outcome{Handled, Retried, Delayed, Dead, Paused, Dropped} }
 
-// Result is one call of a Handler, told to Config.Observe.
+// Result is one call of a Handler, told to Config.Observe. The Message is good until
+// that returns.
 type Result struct {
 	Message *Message
 	Outcome Outcome
