@@ -38,13 +38,11 @@ func (m *meter) tick() { m.add(1) }
 
 // add counts some.
 func (m *meter) add(n int64) {
-	switch now := m.seen.Add(n); {
-	case now == n:
+	now := m.seen.Add(n)
+	if now == n {
 		m.cpu, m.begun = processSeconds(os.Getpid()), time.Now()
-		if now == m.want {
-			m.end()
-		}
-	case now == m.want:
+	}
+	if now == m.want {
 		m.end()
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go" //nolint:depguard // removes members, which no consumer of ours does to others
+	"github.com/segmentio/kafka-go"
 
 	"github.com/postrider/postrider/internal/broker"
 )
@@ -122,7 +122,7 @@ func (c *crew) pick() *process {
 	if len(c.alive) == 0 {
 		return nil
 	}
-	i := rand.IntN(len(c.alive)) //nolint:gosec // who is killed is no secret
+	i := rand.IntN(len(c.alive))
 	p := c.alive[i]
 	c.alive = slices.Delete(c.alive, i, i+1)
 	return p

@@ -55,9 +55,15 @@ func onSites(t *testing.T, play func(s *stage)) {
 		t.Skip("takes some seconds")
 	}
 	t.Parallel()
-	t.Run("embedded", func(t *testing.T) { play(newStage(t, embeddedSite(t))) })
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		play(newStage(t, embeddedSite(t)))
+	})
 	if at := realSite(); at != nil {
-		t.Run("real", func(t *testing.T) { play(newStage(t, at)) })
+		t.Run("real", func(t *testing.T) {
+			t.Parallel()
+			play(newStage(t, at))
+		})
 	}
 }
 

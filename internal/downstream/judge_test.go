@@ -5,6 +5,7 @@ package downstream_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -127,11 +128,13 @@ func (p *report) add(r *run, drained time.Duration) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rows = append(p.rows, []string{
-		r.scene.name, strings.Join(r.notes, ", "), fmt.Sprint(r.load.published), fmt.Sprint(len(r.load.wanted())), fmt.Sprint(r.load.repeats), fmt.Sprint(conflicts),
-		fmt.Sprint(f.begun), fmt.Sprint(f.skipped), fmt.Sprint(f.undone), fmt.Sprint(delayed), fmt.Sprint(dead),
-		fmt.Sprint(f.effects), fmt.Sprint(r.crew.assigned.Load()), fmt.Sprint(r.audits), fmt.Sprintf("%.1f s", drained.Seconds()),
-	})
+	row := []string{r.scene.name, strings.Join(r.notes, ", ")}
+	for _, n := range []int{
+		r.load.published, len(r.load.wanted()), r.load.repeats, conflicts, f.begun, f.skipped, f.undone, delayed, dead, f.effects, int(r.crew.assigned.Load()), r.audits,
+	} {
+		row = append(row, strconv.Itoa(n))
+	}
+	p.rows = append(p.rows, append(row, fmt.Sprintf("%.1f s", drained.Seconds())))
 }
 
 // write logs the table.

@@ -123,21 +123,21 @@ func (l *load) next() *mark {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.published++
-	if len(l.list) > 0 && rand.Float64() < l.mixture.again { //nolint:gosec // a load needs no secrets
+	if len(l.list) > 0 && rand.Float64() < l.mixture.again {
 		l.repeats++
-		return l.list[len(l.list)-1-rand.IntN(min(len(l.list), 500))] //nolint:gosec // as above
+		return l.list[len(l.list)-1-rand.IntN(min(len(l.list), 500))]
 	}
 	m := &mark{
-		name: fmt.Sprintf("%s-%d", l.prefix, l.published), topic: l.topics[rand.IntN(len(l.topics))], //nolint:gosec // as above
-		key: "message-" + strconv.Itoa(rand.IntN(keys)), do: l.draw(), //nolint:gosec // as above
+		name: fmt.Sprintf("%s-%d", l.prefix, l.published), topic: l.topics[rand.IntN(len(l.topics))],
+		key: "message-" + strconv.Itoa(rand.IntN(keys)), do: l.draw(),
 		id: fmt.Sprintf("%032x", uint64(l.published)*2654435761+1),
 	}
 	l.count[m.topic+" "+m.key]++
 	m.n = l.count[m.topic+" "+m.key]
 	l.marks[m.name] = m
-	if len(l.list) > 0 && m.do == "" && rand.Float64() < l.mixture.conflict { //nolint:gosec // as above
-		m.conflict, m.id = true, l.list[rand.IntN(len(l.list))].id //nolint:gosec // as above
-		return m                                                   // a second copy would be another one to handle
+	if len(l.list) > 0 && m.do == "" && rand.Float64() < l.mixture.conflict {
+		m.conflict, m.id = true, l.list[rand.IntN(len(l.list))].id
+		return m // a second copy would be another one to handle
 	}
 	l.list = append(l.list, m)
 	return m
@@ -145,7 +145,7 @@ func (l *load) next() *mark {
 
 // draw decides how a mark misbehaves; mostly "", not at all.
 func (l *load) draw() string {
-	x := rand.Float64() //nolint:gosec // as above
+	x := rand.Float64()
 	for _, do := range slices.Sorted(maps.Keys(l.mixture.do)) {
 		if x -= l.mixture.do[do]; x < 0 {
 			return do

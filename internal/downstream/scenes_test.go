@@ -65,6 +65,7 @@ func TestDownstream(t *testing.T) {
 	at, a := realSite(), short()
 	switch {
 	case at == nil:
+		t.Parallel() // nobody else has this broker
 		at, a = embeddedSite(t), tiny()
 	case *full:
 		a = long()
@@ -112,7 +113,7 @@ func (a amounts) killing() scene {
 		name: "kill", members: 4, rate: a.rate, work: 20 * time.Millisecond, session: a.session, mixture: usual(),
 		disturb: func(r *run) {
 			for i := range a.kills {
-				r.pause(rand.N(300 * time.Millisecond)) //nolint:gosec // when to kill is no secret
+				r.pause(rand.N(300 * time.Millisecond))
 				n := r.store.figures().effects
 				p := r.crew.kill()
 				r.crew.start()
@@ -137,7 +138,7 @@ func (a amounts) rebalancing() scene {
 			defer tick.Stop()
 			joins, stops := 0, 0
 			for end := time.Now().Add(a.rebalance); time.Now().Before(end); {
-				if n := r.crew.size(); n < 2 || n < 4 && rand.IntN(2) == 0 { //nolint:gosec // as above
+				if n := r.crew.size(); n < 2 || n < 4 && rand.IntN(2) == 0 {
 					r.crew.start()
 					joins++
 				} else {
@@ -213,7 +214,7 @@ func (a amounts) brokersAway() scene {
 func (r *run) replay() int64 {
 	r.Helper()
 	publisher := broker.NewPublisher(r.client, broker.PublisherOptions{Now: time.Now, Budget: bound})
-	defer publisher.Close(r.ctx) //nolint:errcheck // what counts is the run
+	defer publisher.Close(r.ctx)
 	journal := r.topic("replays")
 	host, err := os.Hostname()
 	if err != nil {

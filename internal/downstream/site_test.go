@@ -62,7 +62,7 @@ func (s *site) open() (err error) {
 // back with what it had.
 func (s *site) restart(ctx context.Context, node int) error {
 	if s.own != nil {
-		return errors.Join(s.own.Close(), s.open())
+		return errors.Join(s.own.Close(), s.open()) //nolint:contextcheck // the broker lives until it is closed
 	}
 	if err := s.script(ctx, "kafka-down.sh", "--only", strconv.Itoa(node), "--kill"); err != nil {
 		return err
