@@ -195,7 +195,7 @@ func (c *Consumer) join(ctx context.Context, topics []string) error {
 	if err != nil {
 		return fmt.Errorf("consumer: %w", err)
 	}
-	defer func() { _ = member.Close() }() // the group notices by itself
+	defer func() { _ = member.Close() }() //nolint:contextcheck // it leaves the group after ctx has ended; what fails the group notices by itself
 	for {
 		a, err := member.Next(reading)
 		if err == nil {
