@@ -109,7 +109,7 @@ func (l *load) run(stop context.Context, p broker.Publisher) error {
 		for i := range recs {
 			recs[i] = l.next().record(time.Now())
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), bound)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(stop), patience()) // a broker may be slow to come back
 		err := p.Publish(ctx, recs)
 		cancel()
 		if err != nil {

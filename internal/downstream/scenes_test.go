@@ -48,8 +48,8 @@ func short() amounts {
 
 func long() amounts {
 	return amounts{
-		rate: 300, calm: time.Minute, kills: 100, unnoticed: 6, rebalance: time.Minute, every: 2 * time.Second, restarts: 6,
-		freezes: []time.Duration{2 * time.Second, 5 * time.Second, 12 * time.Second, 3 * time.Second},
+		rate: 300, calm: time.Minute, kills: 100, unnoticed: 6, rebalance: time.Minute, every: 2 * time.Second, restarts: 3,
+		freezes: []time.Duration{3 * time.Second, 12 * time.Second},
 		delays:  []time.Duration{time.Second, 3 * time.Second}, session: 9 * time.Second,
 	}
 }
