@@ -27,7 +27,9 @@
 //     to time.
 //   - Its offset is committed when it and all before it in its partition are finished:
 //     handled, or safe in one of those topics. A crash repeats what was not committed,
-//     about a second's worth; Once leaves those out.
+//     about a second's worth. Where the group's coordinator is lost, nothing can be
+//     committed until members have joined anew, and what was handled since is repeated.
+//     Once leaves those out.
 //   - Records that were deleted before they were read are never passed over in
 //     silence: Run ends with a *GapError that names them, unless Config.OnGap says
 //     otherwise.
