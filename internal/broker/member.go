@@ -32,6 +32,9 @@ type JoinOptions struct {
 	// FromEnd has partitions of which the group has committed nothing begin at their
 	// end; else they begin at their first record.
 	FromEnd bool
+	// Whole are those of the topics that begin at their first record whatever FromEnd
+	// says: what lies in them before anybody has asked is meant for the group, too.
+	Whole []string
 	// SessionTimeout is how long the group waits for a member that fell silent;
 	// default 30 s. Drain, by default 15 s, is how long a member may take between Revoked and
 	// Release; it is below SessionTimeout.

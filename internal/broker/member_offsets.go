@@ -50,7 +50,7 @@ func (a *Assignment) resolve(ctx context.Context) error {
 		for _, p := range own[topic] {
 			at, ok := committed[topic][p]
 			if !ok {
-				end := o.FromEnd && !grown(committed[topic], p)
+				end := o.FromEnd && !slices.Contains(o.Whole, topic) && !grown(committed[topic], p)
 				if at.offset, err = a.edge(ctx, topic, p, end); err != nil {
 					return err
 				}

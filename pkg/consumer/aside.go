@@ -45,6 +45,17 @@ func (r *Retry) retryTopic(delay time.Duration) string {
 	return r.Prefix + retryInfix + delayName(delay)
 }
 
+// delayOf is the delay of a retry topic, of any that begins with Prefix; false for others.
+func (r *Retry) delayOf(topic string) (time.Duration, bool) {
+	name, ok := strings.CutPrefix(topic, r.Prefix+retryInfix)
+	if days, whole := strings.CutSuffix(name, "d"); whole {
+		n, err := strconv.ParseUint(days, 10, 8)
+		return time.Duration(n) * 24 * time.Hour, ok && err == nil && n > 0
+	}
+	delay, err := time.ParseDuration(name)
+	return delay, ok && err == nil && delay >= leastDelay
+}
+
 // deadTopic is the topic of dead letters.
 func (r *Retry) deadTopic() string { return r.Prefix + deadSuffix }
 
@@ -102,7 +113,7 @@ func (s *session) aside(t *task, topic string, err error, last event.Header) *br
 	now := s.c.cfg.Now()
 	first, ok := t.m.Header(HeaderFirst)
 	if !ok {
-		first = now.UTC().Format(stamp)
+		first = t.since.UTC().Format(stamp)
 	}
 	headers := slices.DeleteFunc(slices.Clone(t.m.Headers), func(h event.Header) bool { return ours(h.Key) })
 	headers = append(headers,
@@ -125,9 +136,10 @@ func ours(key string) bool {
 	return false
 }
 
-// errorText is an error's text, bounded.
+// errorText is an error's text, bounded. Other than err.Error, fmt survives an error
+// that is a nil pointer.
 func errorText(err error) string {
-	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	text := strings.ToValidUTF8(fmt.Sprint(err), "\uFFFD")
 	if len(text) <= maxErrorText {
 		return text
 	}

@@ -26,14 +26,24 @@ func (s *session) attempt(d *desk, t *task, probe bool) bool {
 		s.observe(t, Handled, took, nil)
 		return true
 	}
-	if s.work.Err() != nil {
-		s.sched.drop(1)
-		s.observe(t, Dropped, took, err)
-		return false
+	outcome, wait := Dropped, time.Duration(0)
+	if s.work.Err() == nil {
+		outcome, wait = s.failed(t, probe, err)
 	}
-	outcome := s.failed(t, probe, err)
-	s.observe(t, outcome, took, err)
-	return (outcome == Delayed || outcome == Dead) && s.putAside(t, probe)
+	s.observe(t, outcome, took, err) // before anybody else may get the task
+	switch outcome {
+	case Delayed, Dead:
+		return s.putAside(t, probe)
+	case Paused: // this was no attempt
+		t.m.Attempt--
+		t.tries--
+		s.sched.again(t, 0)
+	case Retried:
+		s.sched.again(t, wait)
+	case Handled, Dropped:
+		s.sched.drop(1)
+	}
+	return false
 }
 
 // observe tells Config.Observe.
@@ -61,8 +71,8 @@ func (s *session) succeeded(probe bool) {
 	}
 }
 
-// failed decides what becomes of a task whose handler failed.
-func (s *session) failed(t *task, probe bool, err error) Outcome {
+// failed decides what becomes of a task whose handler failed, and after which wait.
+func (s *session) failed(t *task, probe bool, err error) (Outcome, time.Duration) {
 	what, after := classify(err)
 	if t.since.IsZero() {
 		t.since = s.c.cfg.Now()
@@ -70,18 +80,20 @@ func (s *session) failed(t *task, probe bool, err error) Outcome {
 	switch {
 	case what == stop:
 		s.end(err)
-		s.sched.drop(1)
-		return Dropped
+		s.sched.close()
+		return Dropped, 0
 	case what == permanent: // the handler works
 		s.succeeded(probe)
 		t.pending = s.dead(t, DeadPermanent, err)
-		return Dead
-	case what == unavailable || s.blame(t, probe, err):
-		s.pause(t, probe, what, err)
-		return Paused
-	case what != later && t.tries < s.c.cfg.Retry.Attempts && !s.tooLong(after):
-		s.sched.again(t, s.backoff(t.tries, after))
-		return Retried
+		return Dead, 0
+	case what == unavailable:
+		s.troubled.Store(true)
+		s.trip(probe, err)
+		return Paused, 0
+	case s.blame(t, probe, err):
+		return Paused, 0
+	case what != later && t.tries < s.c.cfg.Retry.Attempts && !s.tooLong(t, after):
+		return Retried, s.backoff(t.tries, after)
 	}
 	return s.postpone(t, after, err)
 }
@@ -97,18 +109,12 @@ func (s *session) blame(t *task, probe bool, err error) bool {
 	return probe
 }
 
-// pause has the task, or another, try again when the breaker lets one.
-func (s *session) pause(t *task, probe bool, what action, err error) {
-	t.m.Attempt--
-	t.tries--
-	if what == unavailable {
-		s.troubled.Store(true)
-		now := s.c.cfg.Now()
-		if s.sched.judge(func(b *breaker) bool { return b.trip(probe, now, errorText(err)) }) {
-			s.sayPaused(err)
-		}
+// trip has the breaker open.
+func (s *session) trip(probe bool, err error) {
+	now := s.c.cfg.Now()
+	if s.sched.judge(func(b *breaker) bool { return b.trip(probe, now, errorText(err)) }) {
+		s.sayPaused(err)
 	}
-	s.sched.again(t, 0)
 }
 
 func (s *session) sayPaused(err error) {
@@ -117,29 +123,28 @@ func (s *session) sayPaused(err error) {
 }
 
 // tooLong reports whether a wait is nothing for here: nothing behind the record in its
-// partition could be committed.
-func (s *session) tooLong(after time.Duration) bool {
+// partition could be committed. Behind the last delay there is no other place for it.
+func (s *session) tooLong(t *task, after time.Duration) bool {
 	r := &s.c.cfg.Retry
-	return after > r.MaxBackoff && !r.Ordered && len(r.Delays) > 0
+	return after > r.MaxBackoff && !r.Ordered && t.stage < len(r.Delays)
 }
 
 // postpone has a task wait for the next delay, here or in a retry topic; behind the last
 // it becomes a dead letter.
-func (s *session) postpone(t *task, after time.Duration, err error) Outcome {
+func (s *session) postpone(t *task, after time.Duration, err error) (Outcome, time.Duration) {
 	delays := s.c.cfg.Retry.Delays
 	if t.stage >= len(delays) {
 		t.pending = s.dead(t, DeadAttempts, err)
-		return Dead
+		return Dead, 0
 	}
 	delay := max(delays[t.stage], min(after, s.c.cfg.Retry.MaxAfter))
 	if !s.c.cfg.Retry.Ordered {
 		t.pending = s.delayed(t, delays[t.stage], delay, err)
-		return Delayed
+		return Delayed, 0
 	}
 	t.stage++
 	t.tries = 0
-	s.sched.again(t, delay)
-	return Retried
+	return Retried, delay
 }
 
 // putAside publishes what a task has become; until that succeeds the task stays.
@@ -152,10 +157,7 @@ func (s *session) putAside(t *task, probe bool) bool {
 		s.sched.drop(1)
 		return false
 	}
-	now := s.c.cfg.Now()
-	if s.sched.judge(func(b *breaker) bool { return b.trip(probe, now, errorText(err)) }) {
-		s.sayPaused(err)
-	}
+	s.trip(probe, err)
 	s.sched.again(t, 0)
 	return false
 }

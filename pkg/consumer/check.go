@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ func (c *Config) check() error {
 	var p problems
 	p.on(c.Group == "", "Group is missing: give the consumer group a name")
 	p.on(len(c.Topics) == 0, "Topics is empty: name a topic or a pattern, such as email.bounced")
+	p.on(slices.Contains(c.Topics, c.Retry.deadTopic()), fmt.Sprintf("Topics holds %q, the group's own dead letters, which would go round: read them as another group, or replay them into a retry topic", c.Retry.deadTopic()))
 	for _, t := range c.Topics {
 		_, err := path.Match(t, "")
 		p.on(err != nil || t == "", fmt.Sprintf("Topics holds %q, which is no name and no pattern", t))
@@ -90,6 +92,7 @@ func (r *Retry) check(p *problems) {
 	for _, d := range r.Delays {
 		name := delayName(d)
 		p.on(d < leastDelay, fmt.Sprintf("Retry.Delays holds %s, less than a second", d))
+		p.on(!topicName(r.retryTopic(d)), fmt.Sprintf("%q is no name for a topic: choose another Group or Retry.Prefix", r.retryTopic(d)))
 		p.on(named[name], fmt.Sprintf("Retry.Delays holds %s twice", d))
 		named[name] = true
 	}

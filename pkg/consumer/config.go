@@ -22,7 +22,8 @@ type Config struct {
 	// which hold no events. The group's own retry topics are read beside.
 	Topics []string
 	// FromEnd has a group that has read nothing of a partition begin at its end;
-	// else it begins at the first record that is there.
+	// else it begins at the first record that is there. Its retry topics always
+	// begin at their first record.
 	FromEnd bool
 
 	// Concurrency is how many records are handled at once, at most; default 1.
@@ -100,7 +101,8 @@ type Retry struct {
 	// finished beyond the one that waits, and not committed.
 	Ordered bool
 	// Prefix begins the names of the topics: <prefix>.retry.1m and <prefix>.dead;
-	// default the group's name.
+	// default the group's name. Each group needs its own. Retry topics of that prefix
+	// whose delay is no longer among Delays are read on: records may wait in them.
 	Prefix string
 	// Partitions and Replication of the topics where they are missing; default 3, and
 	// the cluster's default. They keep records for the longest delay and seven days,

@@ -33,6 +33,7 @@ type Consumer struct {
 	breaker   *breaker // of the session that is there
 	started   atomic.Bool
 	session   atomic.Pointer[session]
+	look      time.Duration // lookEvery
 }
 
 // New checks cfg, all of it at once, and makes a Consumer. It reads the files that
@@ -49,7 +50,7 @@ func New(cfg Config, h Handler) (*Consumer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("consumer: %w", err)
 	}
-	return &Consumer{cfg: cfg, handle: h, client: client, breaker: newBreaker(cfg.Breaker)}, nil
+	return &Consumer{cfg: cfg, handle: h, client: client, breaker: newBreaker(cfg.Breaker), look: lookEvery}, nil
 }
 
 // options are those of the connections.
@@ -77,9 +78,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.publisher = broker.NewPublisher(c.client, broker.PublisherOptions{Now: c.cfg.Now, Budget: publishBudget, Log: c.cfg.Log})
 	defer c.closePublisher(context.WithoutCancel(ctx))
 	for {
-		topics, err := c.topics(ctx)
+		asked, aside, err := c.topics(ctx)
 		if err == nil {
-			err = c.join(ctx, topics)
+			err = c.join(ctx, asked, aside)
 		}
 		switch {
 		case errors.Is(err, errAgain) && ctx.Err() == nil:
@@ -98,12 +99,11 @@ func (c *Consumer) closePublisher(ctx context.Context) {
 	_ = c.publisher.Close(ctx)
 }
 
-// topics returns what is to be read, and sees to the topics that records are put
-// aside into.
-func (c *Consumer) topics(ctx context.Context) ([]string, error) {
+// topics returns what is to be read: the topics that were asked for, and those that
+// records were put aside into, which it sees to. It waits until there is one.
+func (c *Consumer) topics(ctx context.Context) (asked, aside []string, err error) {
 	specs := c.cfg.Retry.specs()
-	var found []string
-	err := c.patiently(ctx, func() error {
+	err = c.patiently(ctx, func() error {
 		reports, err := c.client.EnsureTopics(ctx, specs, !c.cfg.Retry.NoCreate)
 		if err != nil {
 			return err
@@ -111,25 +111,32 @@ func (c *Consumer) topics(ctx context.Context) ([]string, error) {
 		for _, r := range reports {
 			c.publisher.SetLimit(r.Name, r.MaxMessageBytes)
 		}
-		found, err = c.find(ctx)
+		for asked, aside, err = c.find(ctx); err == nil && len(asked)+len(aside)+len(specs) == 1; asked, aside, err = c.find(ctx) {
+			if err := pause(ctx, c.look); err != nil {
+				return err
+			}
+		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
 	for _, s := range specs[1:] { // the first is that of dead letters
-		found = append(found, s.Name)
+		aside = append(aside, s.Name)
 	}
-	return found, nil
+	return asked, aside, err
 }
 
-// find looks up which topics are meant. Names have to exist; a pattern may mean none yet.
-func (c *Consumer) find(ctx context.Context) ([]string, error) {
+// find looks up which topics are meant. Names have to exist; a pattern may mean none
+// yet. aside are the group's retry topics, also those of delays that are no longer
+// among Retry.Delays: records may wait in them.
+func (c *Consumer) find(ctx context.Context) (found, aside []string, err error) {
 	all, err := c.client.Topics(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []string
+	for i := range all {
+		if _, ok := c.cfg.Retry.delayOf(all[i].Name); ok {
+			aside = append(aside, all[i].Name)
+		}
+	}
 	for _, want := range c.cfg.Topics {
 		n := len(found)
 		for i := range all {
@@ -139,11 +146,11 @@ func (c *Consumer) find(ctx context.Context) ([]string, error) {
 			}
 		}
 		if len(found) == n && !pattern(want) {
-			return nil, fmt.Errorf("consumer: there is no topic %s, or this account may not see it: create it, or start postrider, which does", want)
+			return nil, nil, fmt.Errorf("consumer: there is no topic %s, or this account may not see it: create it, or start postrider, which does", want)
 		}
 	}
 	slices.Sort(found)
-	return slices.Compact(found), nil
+	return slices.Compact(found), aside, nil
 }
 
 // matches reports whether a pattern means a topic. It never means those that some
@@ -158,38 +165,54 @@ func pattern(name string) bool { return !topicName(name) }
 // stageOf tells of a topic which delay it has, if it is a retry topic, and which of the
 // delays comes next.
 func (c *Consumer) stageOf(topic string) (delay time.Duration, stage int) {
-	for i, d := range c.cfg.Retry.Delays {
+	delays := c.cfg.Retry.Delays
+	for i, d := range delays {
 		if topic == c.cfg.Retry.retryTopic(d) {
 			return d, i + 1
 		}
 	}
-	return 0, 0
+	delay, ok := c.cfg.Retry.delayOf(topic)
+	if !ok {
+		return 0, 0
+	}
+	if i := slices.IndexFunc(delays, func(d time.Duration) bool { return d > delay }); i >= 0 {
+		return delay, i
+	}
+	return delay, len(delays)
 }
 
 // patiently calls fn until it succeeds or fails for good.
 func (c *Consumer) patiently(ctx context.Context, fn func() error) error {
-	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+	for wait := leastPause; ; wait = min(2*wait, mostPause) {
 		err := fn()
 		if err == nil || ctx.Err() != nil || !broker.Unreachable(err) {
 			return err
 		}
-		c.cfg.Log.Warn("consumer waits for Kafka", zap.String("reason_code", "consumer_waits"), zap.Error(err), zap.Duration("wait", pause))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		c.cfg.Log.Warn("consumer waits for Kafka", zap.String("reason_code", "consumer_waits"), zap.Error(err), zap.Duration("wait", wait))
+		if err := pause(ctx, wait); err != nil {
+			return err
 		}
+	}
+}
+
+// pause waits, or returns the error of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 
 // join is a member of the group until ctx ends, something fails, or other topics are
 // to be read.
-func (c *Consumer) join(ctx context.Context, topics []string) error {
+func (c *Consumer) join(ctx context.Context, asked, aside []string) error {
 	reading, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go c.watch(reading, topics, cancel)
+	go c.watch(reading, asked, cancel)
 	member, err := c.client.Join(broker.JoinOptions{
-		Group: c.cfg.Group, Topics: topics, FromEnd: c.cfg.FromEnd, Now: c.cfg.Now, Log: c.cfg.Log,
+		Group: c.cfg.Group, Topics: slices.Concat(asked, aside), FromEnd: c.cfg.FromEnd, Whole: aside, Now: c.cfg.Now, Log: c.cfg.Log,
 		SessionTimeout: c.cfg.SessionTimeout, Drain: c.cfg.drain(),
 	})
 	if err != nil {
@@ -218,20 +241,16 @@ func (c *Consumer) serve(ctx context.Context, a *broker.Assignment) error {
 	c.session.Store(s)
 	defer c.session.Store(nil)
 	defer a.Release()
-	err := s.run(ctx)
-	if errors.Is(err, errAgain) {
-		return nil // the group goes on at the positions that were committed
-	}
-	return err
+	return s.run(ctx)
 }
 
 // watch looks for topics that patterns mean, and has the group joined anew where there
 // are others than before.
-func (c *Consumer) watch(ctx context.Context, topics []string, again context.CancelCauseFunc) {
+func (c *Consumer) watch(ctx context.Context, asked []string, again context.CancelCauseFunc) {
 	if !slices.ContainsFunc(c.cfg.Topics, pattern) {
 		return
 	}
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(c.look)
 	defer tick.Stop()
 	for {
 		select {
@@ -239,8 +258,8 @@ func (c *Consumer) watch(ctx context.Context, topics []string, again context.Can
 			return
 		case <-tick.C:
 		}
-		found, err := c.find(ctx)
-		if err == nil && !slices.Equal(found, topics[:len(found)]) {
+		found, _, err := c.find(ctx)
+		if err == nil && !slices.Equal(found, asked) {
 			again(errAgain)
 			return
 		}

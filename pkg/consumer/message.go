@@ -10,7 +10,8 @@ import (
 )
 
 // Message is one record. A Handler has it to itself while it runs, and must not
-// change its slices.
+// change its slices, or keep it for later: what it holds is let go of then. Who needs a
+// record longer, in a goroutine that outlives the Handler too, makes a copy before.
 //
 // What it tells of the event comes from the record's headers where these have it, so
 // that a value is decoded only by whoever asks for more: Event. Records that are

@@ -37,17 +37,22 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{t: t, name: fmt.Sprintf("%s-%d", strings.ToLower(t.Name()), time.Now().UnixNano())}
 	if at := os.Getenv("POSTRIDER_TEST_BROKERS"); at != "" {
-		r.brokers = strings.Split(at, ",")
-	} else {
-		b, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { b.Close() })
-		r.brokers = []string{b.Addr()}
+		return newRigAt(t, strings.Split(at, ",")...)
 	}
+	b, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return newRigAt(t, b.Addr())
+}
+
+// newRigAt is a rig at these brokers.
+func newRigAt(t *testing.T, brokers ...string) *rig {
+	t.Helper()
+	name := strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-")
+	r := &rig{t: t, brokers: brokers, name: fmt.Sprintf("%s-%d", name, time.Now().UnixNano())}
 	client, err := broker.Dial(broker.Options{Brokers: r.brokers})
 	if err != nil {
 		t.Fatal(err)
@@ -135,10 +140,17 @@ type running struct {
 // run starts a Consumer; it is stopped with the test.
 func (r *rig) run(cfg consumer.Config, h consumer.Handler) *running {
 	r.t.Helper()
+	return r.runLooking(cfg, h, time.Minute)
+}
+
+// runLooking starts one that looks so often for the topics that patterns mean.
+func (r *rig) runLooking(cfg consumer.Config, h consumer.Handler, every time.Duration) *running {
+	r.t.Helper()
 	c, err := consumer.New(cfg, h)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	c.LookEvery(every)
 	ctx, cancel := context.WithCancel(context.Background())
 	run := &running{Consumer: c, t: r.t, stop: cancel, done: make(chan error, 1)}
 	go func() { run.done <- c.Run(ctx) }()

@@ -188,7 +188,6 @@ func TestPausesWhileADependencyIsDown(t *testing.T) {
 	for name, down := range map[string]error{"said": consumer.Unavailable(errDown), "noticed": errDown} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.name = strings.ReplaceAll(r.name, "/", "-")
 			topic := r.topic("events", 1)
 			r.publish(topic, numbered(100, 100)...)
 			var up atomic.Bool

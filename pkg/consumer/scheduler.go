@@ -3,6 +3,7 @@ package consumer
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,10 @@ type scheduler struct {
 	running int
 	closed  bool
 	room    chan struct{} // a partition that had no room has some
+
+	// hold says that tasks which were taken and not begun are to be given back: the
+	// breaker has opened since, or the scheduler is closed.
+	hold atomic.Bool
 }
 
 func newScheduler(cfg *Config, b *breaker) *scheduler {
@@ -118,6 +123,7 @@ func (s *scheduler) take(list []*task, n int) (taken []*task, probe bool) {
 		if probe {
 			n = 1
 		}
+		s.hold.Store(false)
 		for len(list) < n && s.ready.len() > 0 {
 			list = append(list, s.ready.pop())
 		}
@@ -192,6 +198,16 @@ func (s *scheduler) again(t *task, after time.Duration) {
 	s.park(t, after, s.ready.push)
 }
 
+// back has tasks that were taken and not begun be taken again.
+func (s *scheduler) back(list []*task) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running -= len(list)
+	for _, t := range list {
+		s.ready.push(t)
+	}
+}
+
 // drop forgets a task that ran: it is not finished, and will be read again.
 func (s *scheduler) drop(n int) {
 	s.mu.Lock()
@@ -215,6 +231,8 @@ func (s *scheduler) judge(fn func(*breaker) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed := fn(s.breaker)
+	state, _ := s.breaker.told()
+	s.hold.Store(s.closed || state != BreakerClosed)
 	s.wake.Broadcast()
 	return changed
 }
@@ -224,6 +242,7 @@ func (s *scheduler) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
+	s.hold.Store(true)
 	if s.alarm != nil {
 		s.alarm.Stop()
 	}

@@ -27,22 +27,26 @@ type session struct {
 	parts map[string]map[int]*partition
 	desks []*desk // one a worker
 
+	revoked <-chan struct{} // the partitions are to be given back
+
 	work     context.Context // of the handlers
 	cancel   context.CancelFunc
 	troubled atomic.Bool // the breaker wants to know of successes
 
-	once sync.Once
-	fail error         // why the session ends for good
-	over chan struct{} // it has to end
+	once      sync.Once
+	fail      error         // why the session ends for good
+	over      chan struct{} // it has to end
+	strangers sync.Once     // the log was told of records of other groups
 }
 
 // newSession prepares the work on an assignment.
 func newSession(ctx context.Context, c *Consumer, a *broker.Assignment) *session {
 	s := &session{
 		c: c, a: a, sched: newScheduler(&c.cfg, c.breaker),
-		parts: map[string]map[int]*partition{}, over: make(chan struct{}),
+		parts: map[string]map[int]*partition{}, revoked: a.Revoked(), over: make(chan struct{}),
 	}
 	s.work, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.troubled.Store(true) // the breaker may know of failures
 	room := max(int(c.cfg.MaxBytes)/max(len(a.Partitions), 1), leastRoom)
 	for range c.cfg.Concurrency {
 		s.desks = append(s.desks, &desk{})
@@ -69,17 +73,14 @@ func (s *session) run(ctx context.Context) error {
 	for _, d := range s.desks {
 		workers.Go(func() { s.worker(d) }) //nolint:contextcheck // handlers outlive ctx by StopTimeout
 	}
-	wait := s.c.cfg.StopTimeout
 	select {
 	case <-ctx.Done():
-	case <-s.a.Revoked():
-		wait = min(wait, mostDrain)
+	case <-s.revoked:
 	case <-s.over:
-		wait = min(wait, mostDrain)
 	}
 	stop()
 	s.sched.close()
-	late := s.drain(&workers, wait)
+	late := s.drain(&workers)
 	background.Wait()
 	s.commit(context.WithoutCancel(ctx), s.positions())
 	if late != nil && ctx.Err() == nil { // others handle those records: that goes on
@@ -89,17 +90,27 @@ func (s *session) run(ctx context.Context) error {
 	return errors.Join(s.fail, late)
 }
 
-// drain waits for the workers. Handlers that do not end in time are told to, and
-// then left behind: their records are not finished.
-func (s *session) drain(workers *sync.WaitGroup, wait time.Duration) error {
+// drain waits for the workers, for a shorter time where the group waits, too. Handlers
+// that do not end in time are told to, and then left behind: their records are not
+// finished.
+func (s *session) drain(workers *sync.WaitGroup) error {
 	defer s.cancel()
+	began := s.c.cfg.Now()
 	gone := make(chan struct{})
 	go func() {
 		workers.Wait()
 		close(gone)
 	}()
-	if within(gone, wait) {
+	timer := time.NewTimer(s.c.cfg.StopTimeout)
+	defer timer.Stop()
+	select {
+	case <-gone:
 		return nil
+	case <-timer.C:
+	case <-s.revoked:
+		if within(gone, min(s.c.cfg.StopTimeout, mostDrain)) {
+			return nil
+		}
 	}
 	s.cancel()
 	if within(gone, grace) {
@@ -109,7 +120,7 @@ func (s *session) drain(workers *sync.WaitGroup, wait time.Duration) error {
 	n := s.sched.running
 	s.sched.mu.Unlock()
 	return fmt.Errorf("consumer: %d records are still with handlers that do not heed the end of their context, %s after they were told to stop; "+
-		"they will be handled again", n, wait+grace)
+		"they will be handled again", n, s.c.cfg.Now().Sub(began).Round(time.Millisecond))
 }
 
 func within(done <-chan struct{}, d time.Duration) bool {
@@ -131,16 +142,33 @@ func (s *session) end(err error) {
 	})
 }
 
-// read reads the partitions until ctx ends.
+// read reads the partitions until ctx ends, and goes on behind gaps where it may.
 func (s *session) read(ctx context.Context) {
-	err := s.c.client.Stream(ctx, s.a.Partitions, broker.StreamOptions{Room: s.room, Wake: s.sched.room, Deliver: s.deliver})
-	if ctx.Err() != nil {
-		return
+	for {
+		err := s.c.client.Stream(ctx, s.ahead(), broker.StreamOptions{Room: s.room, Wake: s.sched.room, Deliver: s.deliver})
+		if ctx.Err() != nil {
+			return
+		}
+		if gap, ok := errors.AsType[*broker.OffsetGapError](err); ok {
+			err = s.gap(gap)
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
 	}
-	if gap, ok := errors.AsType[*broker.OffsetGapError](err); ok {
-		err = s.gap(gap)
+}
+
+// ahead is what to read next of each partition.
+func (s *session) ahead() []broker.Position {
+	s.sched.mu.Lock()
+	defer s.sched.mu.Unlock()
+	list := make([]broker.Position, 0, len(s.a.Partitions))
+	for _, at := range s.a.Partitions {
+		at.Offset = s.parts[at.Topic][at.Partition].next
+		list = append(list, at)
 	}
-	s.end(err)
+	return list
 }
 
 // room implements broker.StreamOptions.
@@ -153,16 +181,18 @@ func (s *session) room(topic string, partition int) int {
 // deliver implements broker.StreamOptions.
 func (s *session) deliver(b broker.Batch) error {
 	p := s.parts[b.Topic][b.Partition]
-	tasks := make([]task, len(b.Messages))
+	tasks := make([]task, 0, len(b.Messages))
 	for i := range b.Messages {
 		m := &b.Messages[i]
-		t := &tasks[i]
-		t.part, t.stage = p, p.stage
-		t.size = len(m.Key) + len(m.Value) + perRecord
+		t := task{part: p, stage: p.stage, size: len(m.Key) + len(m.Value) + perRecord}
 		t.m = Message{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Key: m.Key, Value: m.Value, Headers: m.Headers}
 		if p.delay > 0 {
+			if s.strange(&t.m) {
+				continue
+			}
 			t.m.Attempt = triedBefore(&t.m)
 		}
+		tasks = append(tasks, t)
 	}
 	s.sched.add(p, tasks, b.Next, b.HighWater)
 	return nil
@@ -171,7 +201,23 @@ func (s *session) deliver(b broker.Batch) error {
 // perRecord is what a record takes in memory beside its key and value, roughly.
 const perRecord = 512
 
-// gap asks what to do about records that are gone.
+// strange reports whether a record of a retry topic was put there by another group,
+// which handles it; this one has had it from where it lay first. What a replay
+// put there is for whoever reads it.
+func (s *session) strange(m *Message) bool {
+	group, ok := m.Header(HeaderGroup)
+	if _, copied := m.Header(headerReplayID); copied || !ok || group == s.c.cfg.Group {
+		return false
+	}
+	s.strangers.Do(func() {
+		s.c.cfg.Log.Warn("a retry topic holds records of another group, which are left to it: give each group a Retry.Prefix of its own",
+			zap.String("reason_code", "consumer_prefix"), zap.String("topic", m.Topic), zap.String("group", s.c.cfg.Group), zap.String("other", group))
+	})
+	return true
+}
+
+// gap asks what to do about records that are gone; nil goes on behind them. What was
+// read before stays to be finished: the gap does not tell of it.
 func (s *session) gap(g *broker.OffsetGapError) error {
 	gap := &GapError{Group: s.c.cfg.Group, Topic: g.Topic, Partition: g.Partition, From: g.Offset, To: g.Log.First}
 	if s.c.cfg.OnGap == nil {
@@ -186,11 +232,14 @@ func (s *session) gap(g *broker.OffsetGapError) error {
 	s.sched.mu.Lock()
 	defer s.sched.mu.Unlock()
 	p := s.parts[g.Topic][g.Partition]
-	p.tasks, p.next = nil, gap.To
-	return errAgain
+	if gap.To < gap.From { // offsets have another meaning now
+		p.tasks = nil
+	}
+	p.next = gap.To
+	return nil
 }
 
-// errAgain ends a session that another is to follow.
+// errAgain has the group joined anew.
 var errAgain = errors.New("consumer: begin anew")
 
 // worker runs tasks until the scheduler is closed. A single worker takes many at once,
@@ -217,8 +266,8 @@ func (s *session) handle(d *desk, taken []*task, probe bool) {
 	began := s.c.cfg.Now()
 	finished := taken[:0]
 	for i, t := range taken {
-		if i > 0 && s.work.Err() != nil {
-			s.sched.drop(len(taken) - i)
+		if i > 0 && s.sched.hold.Load() {
+			s.sched.back(taken[i:])
 			break
 		}
 		if s.attempt(d, t, probe) {
@@ -234,20 +283,29 @@ func (s *session) handle(d *desk, taken []*task, probe bool) {
 	}
 }
 
+// errGone is told of a handler that ends its goroutine: nobody can keep that from
+// happening, or knows what became of the record.
+var errGone = errors.New("it ended its goroutine instead of returning, by runtime.Goexit, or FailNow of a test")
+
 // call calls the handler, and survives it.
 func (s *session) call(d *desk, t *task) (err error, took time.Duration) { //nolint:revive,staticcheck // the error is the result of the handler, not of the call
 	began := s.c.cfg.Now()
 	ctx := &deadline{Context: s.work, now: s.c.cfg.Now, at: began.Add(s.c.cfg.Timeout)}
 	defer ctx.end(context.Canceled)
 	d.sit(t, began)
+	returned := false
 	defer func() {
 		d.rise()
 		took = s.c.cfg.Now().Sub(began)
-		if r := recover(); r != nil {
+		if r := recover(); r == nil && !returned {
+			s.end(fmt.Errorf("consumer: the handler of %s: %w", t.m.Place(), errGone))
+		} else if r != nil {
 			s.c.cfg.Log.Error("a handler panicked", zap.String("reason_code", "consumer_panic"), zap.String("topic", t.m.Topic),
 				zap.Int("partition", t.m.Partition), zap.Int64("offset", t.m.Offset), zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
 			err = fmt.Errorf("consumer: the handler panicked: %v", r)
 		}
 	}()
-	return s.c.handle(ctx, &t.m), took
+	err = s.c.handle(ctx, &t.m)
+	returned = true
+	return err, took
 }
