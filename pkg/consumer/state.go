@@ -48,7 +48,12 @@ func (c *Consumer) State() State {
 	}
 	s.sched.mu.Lock()
 	defer s.sched.mu.Unlock()
-	st.Assigned, st.Running, st.Waiting = true, s.sched.running, len(s.sched.parked)
+	st.Assigned, st.Waiting = true, len(s.sched.parked)
+	for _, d := range s.desks {
+		if d.task.Load() != nil {
+			st.Running++
+		}
+	}
 	for _, parts := range s.parts {
 		for _, p := range parts {
 			st.Partitions = append(st.Partitions, PartitionState{
