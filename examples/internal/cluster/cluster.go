@@ -93,12 +93,12 @@ func live(ctx context.Context, run Example, brokers []string) error {
 
 // config is what the examples have in common. What they know is in memory, so each
 // start is a group of its own that reads all there is; a consumer in earnest has a name
-// that stays, and goes on where it was.
+// that stays, and goes on where it was, and topics for its retries.
 func config(kafka consumer.Kafka, log *zap.Logger) consumer.Config {
 	return consumer.Config{
 		Kafka: kafka,
 		Group: "example-" + strings.ToLower(rand.Text()[:8]),
-		Retry: consumer.Retry{Prefix: "example"},
+		Retry: consumer.Retry{Prefix: "example", Delays: []time.Duration{}},
 		Log:   log,
 	}
 }
