@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/postrider/postrider/internal/broker"
 )
 
 // attempt runs a task once, and sees to what follows. It reports whether the task is
@@ -157,9 +159,25 @@ func (s *session) putAside(t *task, probe bool) bool {
 		s.sched.drop(1)
 		return false
 	}
+	if errors.Is(err, broker.ErrTooLarge) {
+		s.waitForRoom(t, probe, err)
+		return false
+	}
 	s.trip(probe, err)
 	s.sched.again(t, 0)
 	return false
+}
+
+// waitForRoom has a task wait until its topic takes records as large as it is, which
+// somebody has to see to. Nothing is wrong with others: they go on.
+func (s *session) waitForRoom(t *task, probe bool, err error) {
+	s.c.cfg.Log.Error("a record is too large to be put aside: it, its key and the commits of its partition wait until the topic takes it",
+		zap.String("reason_code", "consumer_too_large"), zap.Stringer("place", t.m.Place()), zap.Error(err))
+	if reports, err := s.c.client.Topics(s.work, t.pending.Topic); err == nil {
+		s.c.learn(reports)
+	}
+	s.finished(probe, ErrSkip)
+	s.sched.again(t, s.c.cfg.Breaker.MaxWait)
 }
 
 // backoff is how long to wait after so many attempts.

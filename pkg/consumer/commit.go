@@ -17,15 +17,55 @@ const commitTimeout = 5 * time.Second
 func (s *session) commitNowAndThen(ctx context.Context) {
 	tick := time.NewTicker(s.c.cfg.CommitEvery)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 			s.commit(ctx, s.positions())
 			s.watch()
+			if n%measureEvery == 0 {
+				s.measure(ctx)
+			}
 		}
 	}
+}
+
+// measureEvery is how many commits apart the ends of partitions are asked for that
+// nothing is read of.
+const measureEvery = 10
+
+// measure asks where partitions end that have no room, so that the lag is told while the
+// handlers are slower than the records come, or paused. Failing that, it stays.
+func (s *session) measure(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	for topic, parts := range s.parts {
+		if !s.starved(parts) {
+			continue
+		}
+		ends, err := s.c.client.Offsets(limited, topic)
+		if err != nil {
+			return
+		}
+		s.sched.mu.Lock()
+		for number, p := range parts {
+			p.highWater = max(p.highWater, ends[number].Next)
+		}
+		s.sched.mu.Unlock()
+	}
+}
+
+// starved reports whether nothing is read of one of the partitions for want of room.
+func (s *session) starved(parts map[int]*partition) bool {
+	s.sched.mu.Lock()
+	defer s.sched.mu.Unlock()
+	for _, p := range parts {
+		if p.starved {
+			return true
+		}
+	}
+	return false
 }
 
 // positions returns the offsets that were not committed yet.

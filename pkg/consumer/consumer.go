@@ -108,9 +108,7 @@ func (c *Consumer) topics(ctx context.Context) (asked, aside []string, err error
 		if err != nil {
 			return err
 		}
-		for _, r := range reports {
-			c.publisher.SetLimit(r.Name, r.MaxMessageBytes)
-		}
+		c.learn(reports)
 		for asked, aside, err = c.find(ctx); err == nil && len(asked)+len(aside)+len(specs) == 1; asked, aside, err = c.find(ctx) {
 			if err := pause(ctx, c.look); err != nil {
 				return err
@@ -122,6 +120,13 @@ func (c *Consumer) topics(ctx context.Context) (asked, aside []string, err error
 		aside = append(aside, s.Name)
 	}
 	return asked, aside, err
+}
+
+// learn has the publisher know how large the records of topics may be.
+func (c *Consumer) learn(reports []broker.TopicReport) {
+	for _, r := range reports {
+		c.publisher.SetLimit(r.Name, r.MaxMessageBytes)
+	}
 }
 
 // find looks up which topics are meant. Names have to exist; a pattern may mean none

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/postrider/postrider/internal/broker"
@@ -268,6 +269,53 @@ func TestADeadLetterTellsWhenItFailedFirst(t *testing.T) {
 	text, _ := m.Header(consumer.HeaderFirst)
 	if first, err := time.Parse(time.RFC3339, text); err != nil || list[0].Time.Sub(first) < time.Second {
 		t.Errorf("failed first at %s, dead at %s; want a second between them", text, list[0].Time)
+	}
+}
+
+// TestARecordThatIsTooLargeToBePutAsideWaitsAlone, until its topic takes it.
+func TestARecordThatIsTooLargeToBePutAsideWaitsAlone(t *testing.T) {
+	r := newRig(t)
+	topic, dead := r.topic("events", 1), r.topic("dead", 1)
+	limit := func(bytes string) {
+		transport := &kafka.Transport{}
+		defer transport.CloseIdleConnections()
+		client := &kafka.Client{Addr: kafka.TCP(r.brokers...), Transport: transport}
+		_, err := client.IncrementalAlterConfigs(t.Context(), &kafka.IncrementalAlterConfigsRequest{Resources: []kafka.IncrementalAlterConfigsRequestResource{{
+			ResourceType: kafka.ResourceTypeTopic, ResourceName: dead,
+			Configs: []kafka.IncrementalAlterConfigsRequestConfig{{Name: "max.message.bytes", Value: bytes, ConfigOperation: kafka.ConfigOperationSet}},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("1000")
+	r.publish(topic, "a=large "+strings.Repeat("x", 2000), "b=1", "c=2")
+	cfg := r.config(topic)
+	cfg.Breaker = consumer.Breaker{MinWait: 50 * time.Millisecond, MaxWait: 50 * time.Millisecond}
+	cfg.Log = nil
+	b := book{fail: func(m *consumer.Message) error {
+		if len(m.Value) > 1000 {
+			return consumer.Permanent(errDown)
+		}
+		return nil
+	}}
+	run := r.run(cfg, b.handle)
+	run.until("the others are handled", func(s consumer.State) bool {
+		if s.Breaker != consumer.BreakerClosed {
+			t.Fatalf("the consumer pauses: %s", s.Reason)
+		}
+		return b.count() == 3 && s.Waiting == 1
+	})
+	for _, p := range run.State().Partitions {
+		if p.Topic == topic && p.Position != 0 {
+			t.Errorf("position %d is beyond the record", p.Position)
+		}
+	}
+	limit("10000")
+	run.until("it is put aside", drained)
+	run.halt()
+	if n := len(r.records(dead)); n != 1 {
+		t.Errorf("%d dead letters", n)
 	}
 }
 
