@@ -184,15 +184,18 @@ func (s *session) deliver(b broker.Batch) error {
 	tasks := make([]task, 0, len(b.Messages))
 	for i := range b.Messages {
 		m := &b.Messages[i]
-		t := task{part: p, stage: p.stage, size: len(m.Key) + len(m.Value) + perRecord}
+		tasks = tasks[:len(tasks)+1]
+		t := &tasks[len(tasks)-1]
+		t.part, t.stage = p, p.stage
+		t.size = len(m.Key) + len(m.Value) + perRecord
 		t.m = Message{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Key: m.Key, Value: m.Value, Headers: m.Headers}
-		if p.delay > 0 {
-			if s.strange(&t.m) {
-				continue
-			}
+		switch {
+		case p.delay == 0:
+		case s.strange(&t.m):
+			tasks = tasks[:len(tasks)-1]
+		default:
 			t.m.Attempt = triedBefore(&t.m)
 		}
-		tasks = append(tasks, t)
 	}
 	s.sched.add(p, tasks, b.Next, b.HighWater)
 	return nil
