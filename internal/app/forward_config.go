@@ -138,6 +138,36 @@ func checkForward(cfg *config.Config, problems *config.Problems) {
 				problems.Add(at, cfg.Place(at), fmt.Sprintf("there is no provider %q", p), "there are "+strings.Join(ProviderIDs(), ", "))
 			}
 		}
+		checkRawFilter(cfg, at, s, problems)
+		checkForwardPatterns(cfg, at, s, problems)
+	}
+}
+
+// checkRawFilter refuses to ask requests for what events have: the answer would be a
+// dead letter of each.
+func checkRawFilter(cfg *config.Config, at string, s *config.Subscription, problems *config.Problems) {
+	if s.Format != config.FormatRaw {
+		return
+	}
+	for key, filter := range map[string]selection.Selection{"types": {Types: s.Types}, "where": {Where: s.Where, All: s.Where == ""}} {
+		if m, err := selection.Compile(filter, selection.Options{}); err == nil && m.EventsOnly() {
+			problems.Add(at+"."+key, cfg.Place(at+"."+key), "asks for what events have, and format raw delivers requests", "leave it out, or choose another format")
+		}
+	}
+}
+
+// checkForwardPatterns refuses patterns that mean none of the topics of events, but one
+// of those that hold no events.
+func checkForwardPatterns(cfg *config.Config, at string, s *config.Subscription, problems *config.Problems) {
+	t := cfg.Kafka.Topics
+	for i, want := range s.Topics {
+		meant := func(name string) bool { ok, err := path.Match(want, name); return ok && err == nil && want != name }
+		own := slices.IndexFunc([]string{t.Raw(), t.Deadletter(), t.Seen(), t.Replays()}, meant)
+		if s.Format == config.FormatRaw || own < 0 || slices.ContainsFunc(EventTopics(cfg), meant) {
+			continue
+		}
+		at := fmt.Sprintf("%s.topics[%d]", at, i)
+		problems.Add(at, cfg.Place(at), "means none of the topics of events, but such as hold no events", "patterns mean topics of events")
 	}
 }
 

@@ -113,6 +113,34 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// A stop is no attempt: what waits for its turn is left to the next start.
+func TestStopSparesWhatWaitsForItsTurn(t *testing.T) {
+	r := newRig(t)
+	g := serve(t, nil)
+	r.events(100, 200, 300, 400) // of different keys
+	s := sub("a", g)
+	s.Rate, s.Attempts, s.Delays = 1, 1, nil
+	run := r.run(s)
+	until(t, "one delivery, and others in line", func() bool { return len(g.requests()) == 1 && run.state("a").InFlight > 1 })
+	run.stop()
+	if got := run.metric("dead_total", "a"); got != 0 {
+		t.Errorf("a stop made %v dead letters", got)
+	}
+	left := run.logs.FilterField(reason("forward_left")).FilterLevelExact(zap.InfoLevel).All()
+	if len(left) != 1 || len(left[0].Context) == 0 || left[0].ContextMap()["records"] == int64(0) {
+		t.Errorf("left: %v", left)
+	}
+	s.Rate = 0
+	r.run(s)
+	until(t, "the others", func() bool { return len(unique(g.ids())) == 4 })
+}
+
+// unique are the different numbers.
+func unique(list []int) []int {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // While everything fails nothing is burnt, and it goes on by itself.
 func TestBreaker(t *testing.T) {
 	r := newRig(t)

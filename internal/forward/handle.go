@@ -88,10 +88,12 @@ func (s *subscription) since(m *consumer.Message) time.Time {
 	return at
 }
 
-// errStopping ends a wait that nobody has time for any more.
-var errStopping = errors.New("forward: stopping")
+// errStopping ends a wait that nobody has time for any more. The end of the consumer's
+// context, which it wraps, came before it.
+var errStopping = fmt.Errorf("forward: stopping: %w", context.Canceled)
 
-// turn waits until the rate allows a delivery.
+// turn waits until the rate allows a delivery. A stop is no attempt of the record that
+// waited: the next start begins with it.
 func (s *subscription) turn(ctx context.Context) error {
 	if s.limit == nil {
 		return nil
@@ -111,7 +113,7 @@ func (s *subscription) turn(ctx context.Context) error {
 		return context.Cause(ctx)
 	case <-s.stopping:
 		place.Cancel()
-		return errStopping
+		return consumer.Stop(errStopping)
 	}
 }
 

@@ -117,7 +117,7 @@ func (s *subscription) consumerConfig(o *Options) consumer.Config {
 func (s *subscription) run(ctx context.Context) {
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	defer context.AfterFunc(ctx, func() { s.stop(); stop() })()
+	defer context.AfterFunc(ctx, func() { s.noteLeft(); stop(); close(s.stopping) })()
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
 		err := s.consumer.Run(reading)
 		if s.over(ctx, err) {
@@ -137,14 +137,13 @@ func (s *subscription) run(ctx context.Context) {
 	}
 }
 
-// stop sees what is left while there is a consumer to ask, and ends waits for a turn.
-func (s *subscription) stop() {
+// noteLeft sees what is left while there is a consumer to ask.
+func (s *subscription) noteLeft() {
 	left := s.status()
 	s.finishedThen.Store(s.finished.Load())
 	s.mu.Lock()
 	s.left = left
 	s.mu.Unlock()
-	close(s.stopping)
 }
 
 // over reports whether a consumer's end is that of the subscription, and tells.

@@ -79,6 +79,13 @@ func (m *Matcher) Decodes() bool {
 		m.where != nil && m.where.asks&asksEvent != 0
 }
 
+// EventsOnly reports whether something is asked that only events have: requests and
+// dead letters are Undecodable then, if anything.
+func (m *Matcher) EventsOnly() bool {
+	return len(m.s.Types)+len(m.recipients)+len(m.s.RecipientHashes)+len(m.s.MessageIDs) > 0 ||
+		m.where != nil && m.where.asks&(asksType|asksEvent) != 0
+}
+
 // Match tells whether a record is meant. The error is that of the Selection's
 // expression, which cannot be evaluated for this record, and names its place; the
 // record is neither meant nor not.
