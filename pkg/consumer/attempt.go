@@ -104,8 +104,8 @@ func (s *session) failed(t *task, probe bool, err error) (Outcome, time.Duration
 // an attempt, because the breaker was open and this only asked whether it may close.
 func (s *session) blame(t *task, probe bool, err error) bool {
 	s.troubled.Store(true)
-	now := s.c.cfg.Now()
-	if s.sched.judge(func(b *breaker) bool { return b.failure(t, probe, now, errorText(err)) }) {
+	now, of := s.c.cfg.Now(), t.m.Origin()
+	if s.sched.judge(func(b *breaker) bool { return b.failure(of, probe, now, errorText(err)) }) {
 		s.sayPaused(err)
 	}
 	return probe

@@ -13,14 +13,13 @@ type breaker struct {
 	mu     sync.Mutex
 	state  string
 	reason string
-	failed int    // different records since the last success
-	streak uint64 // grows with each success that ends some failures
+	failed map[Place]struct{} // the records that failed since the last success, by their origins
 	wait   time.Duration
 	until  time.Time // open: when one is tried
 }
 
 func newBreaker(o Breaker) *breaker {
-	return &breaker{o: o, state: BreakerClosed, wait: o.MinWait, streak: 1}
+	return &breaker{o: o, state: BreakerClosed, wait: o.MinWait, failed: map[Place]struct{}{}}
 }
 
 // admit reports whether a task may be run now, and whether it is the one that tries.
@@ -44,25 +43,22 @@ func (b *breaker) admit(now time.Time) (ok, probe bool, after time.Duration) {
 func (b *breaker) success() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed > 0 {
-		b.failed, b.streak = 0, b.streak+1
-	}
+	clear(b.failed)
 	was := b.state != BreakerClosed
 	b.state, b.reason, b.wait = BreakerClosed, "", b.o.MinWait
 	return was
 }
 
-// failure counts a record that failed, once between two successes, and reports whether
-// that opened the breaker.
-func (b *breaker) failure(t *task, probe bool, now time.Time, reason string) bool {
+// failure counts a record that failed, once between two successes, however often it comes
+// back from retry topics, and reports whether that opened the breaker.
+func (b *breaker) failure(of Place, probe bool, now time.Time, reason string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t.counted != b.streak {
-		t.counted = b.streak
-		b.failed++
+	if len(b.failed) < b.o.Failures {
+		b.failed[of] = struct{}{}
 	}
 	tried := probe && b.state == BreakerHalfOpen
-	if tried || b.state == BreakerClosed && b.o.Failures > 0 && b.failed >= b.o.Failures {
+	if tried || b.state == BreakerClosed && b.o.Failures > 0 && len(b.failed) >= b.o.Failures {
 		return b.open(tried, now, reason)
 	}
 	return false

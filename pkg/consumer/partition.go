@@ -34,7 +34,6 @@ type task struct {
 
 	tries    int            // in place, since it was read or waited a delay
 	stage    int            // which of the delays comes next, for Retry.Ordered
-	counted  uint64         // the streak of failures in which the breaker has counted it
 	since    time.Time      // when it failed first
 	pending  *broker.Record // is to be put aside; the handler has had its say
 	finished bool

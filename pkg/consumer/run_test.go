@@ -439,3 +439,24 @@ func TestEventTopics(t *testing.T) {
 		t.Errorf("%d topics", len(got))
 	}
 }
+
+// TestFewRecordsThatAlwaysFailAreNoReasonToPause: they come back from retry topics, and
+// are the same records all the time.
+func TestFewRecordsThatAlwaysFailAreNoReasonToPause(t *testing.T) {
+	r := newRig(t)
+	topic := r.topic("events", 1)
+	r.publish(topic, "a=1", "b=2", "c=3", "d=4")
+	b := book{fail: func(*consumer.Message) error { return consumer.Later(errDown) }}
+	cfg := r.config(topic)
+	cfg.Retry.Delays = []time.Duration{time.Second, 2 * time.Second}
+	cfg.Breaker.Failures = 5
+	run := r.run(cfg, b.handle)
+	run.until("all are dead", func(s consumer.State) bool { return b.count() == 12 && drained(s) })
+	if s := run.State(); s.Breaker != consumer.BreakerClosed {
+		t.Errorf("the breaker is %s: %s", s.Breaker, s.Reason)
+	}
+	run.halt()
+	if n := len(r.records(r.name + ".dead")); n != 4 {
+		t.Errorf("%d dead letters, want 4", n)
+	}
+}

@@ -184,7 +184,7 @@ func TestBreaker(t *testing.T) {
 		p := &partition{topic: "t", room: 1 << 20}
 		s.add(p, read(p, 0, "a", "b", "c", "d"), 4, 4)
 		fail := func(t *task, probe bool) bool {
-			opened := s.judge(func(b *breaker) bool { return b.failure(t, probe, time.Now(), "down") })
+			opened := s.judge(func(b *breaker) bool { return b.failure(t.m.Origin(), probe, time.Now(), "down") })
 			s.again(t, 0)
 			return opened
 		}
@@ -194,7 +194,7 @@ func TestBreaker(t *testing.T) {
 		}
 		first := one()
 		for range 5 { // one record that fails is no trouble, however often
-			if s.judge(func(b *breaker) bool { return b.failure(first, false, time.Now(), "bad") }) {
+			if s.judge(func(b *breaker) bool { return b.failure(first.m.Origin(), false, time.Now(), "bad") }) {
 				t.Fatal("one record opened it")
 			}
 		}
