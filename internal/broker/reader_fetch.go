@@ -27,7 +27,18 @@ type cursor struct {
 	stop      int64 // exclusive; negative: never
 }
 
-func (cu *cursor) done() bool { return cu.stop >= 0 && cu.next >= cu.stop }
+func (cu *cursor) done() bool { return cu.reached(cu.next) }
+
+// reached reports whether an offset is none to read any more.
+func (cu *cursor) reached(offset int64) bool { return cu.stop >= 0 && offset >= cu.stop }
+
+// atMost is an offset, or the stop before it.
+func (cu *cursor) atMost(offset int64) int64 {
+	if cu.reached(offset) {
+		return cu.stop
+	}
+	return offset
+}
 
 // Read calls fn for the records of one partition with offsets in [from, to), in
 // order, and returns when the last is passed; it waits for those that are not
@@ -242,7 +253,7 @@ func (cu *cursor) deliverBatch(batch protocol.RecordReader, highWater int64, fn 
 		if err != nil {
 			return fmt.Errorf("broker: decode %s[%d] at offset %d: %w", cu.topic, cu.partition, cu.next, err)
 		}
-		msg, err := cu.message(rec, highWater, 0)
+		msg, err := cu.message(rec, highWater)
 		if err != nil {
 			return err
 		}
@@ -250,7 +261,7 @@ func (cu *cursor) deliverBatch(batch protocol.RecordReader, highWater int64, fn 
 		if msg.Offset < cu.next {
 			continue
 		}
-		if cu.stop >= 0 && msg.Offset >= cu.stop {
+		if cu.reached(msg.Offset) {
 			cu.next = cu.stop
 			return nil
 		}
@@ -264,14 +275,13 @@ func (cu *cursor) deliverBatch(batch protocol.RecordReader, highWater int64, fn 
 	return nil
 }
 
-// message copies a record out of kafka-go's pages and gives them back. Behind its
-// headers is room for some more.
-func (cu *cursor) message(rec *protocol.Record, highWater int64, room int) (Message, error) {
+// message copies a record out of kafka-go's pages and gives them back.
+func (cu *cursor) message(rec *protocol.Record, highWater int64) (Message, error) {
 	key, value, err := takeBoth(rec.Key, rec.Value)
 	if err != nil {
 		return Message{}, fmt.Errorf("broker: read %s[%d]@%d: %w", cu.topic, cu.partition, rec.Offset, err)
 	}
-	headers := make([]Header, len(rec.Headers), len(rec.Headers)+room)
+	headers := make([]Header, len(rec.Headers))
 	for i, h := range rec.Headers {
 		headers[i] = Header{Key: h.Key, Value: h.Value}
 	}

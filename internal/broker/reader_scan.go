@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 )
 
 // Chunk is a part of a partition that was scanned: everything from where the chunk
@@ -67,7 +63,8 @@ func (c *Client) Scan(ctx context.Context, topic string, partition int, from, to
 	if o.Bytes <= 0 {
 		o.Bytes = fetchPartitionBytes
 	}
-	s := &scan{client: c, bytes: o.Bytes, chunks: make(chan Chunk), room: o.HeaderRoom, cu: cursor{topic: topic, partition: partition, next: from, stop: to}}
+	s := &scan{client: c, bytes: o.Bytes, chunks: make(chan Chunk), cu: cursor{topic: topic, partition: partition, next: from, stop: to}}
+	s.dec.room = o.HeaderRoom
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
 	for {
@@ -89,8 +86,8 @@ type scan struct {
 	client *Client
 	cu     cursor
 	bytes  int
-	room   int // for more headers
-	usual  int // messages of an answer: those of the last
+	buf    []byte // to read into
+	dec    decoder
 	chunks chan Chunk
 
 	empty     int // answers in a row while the log ended too early
@@ -162,60 +159,56 @@ func (s *scan) hand(ctx context.Context, c Chunk) error {
 
 // next makes one request.
 func (s *scan) next(ctx context.Context) (Chunk, error) {
-	parts, err := s.client.fetch(ctx, []*cursor{&s.cu}, fetchWait, s.bytes)
-	if damaged(err) {
-		err = &decodeError{s.cu, err}
+	got, err := s.fetch(ctx)
+	if err == nil {
+		err = s.client.partError(ctx, &s.cu, kafka.Error(got.code))
+	}
+	if gap, ok := errors.AsType[*OffsetGapError](err); ok && gap.Offset < gap.Log.First {
+		return s.expired(gap.Log.First), nil
 	}
 	if err != nil {
 		return Chunk{}, err
 	}
-	chunk := Chunk{Next: s.cu.next}
-	for i := range parts {
-		err := s.client.partError(ctx, &s.cu, kafka.Error(parts[i].ErrorCode))
-		if gap, ok := errors.AsType[*OffsetGapError](err); ok && gap.Offset < gap.Log.First {
-			s.expired(&chunk, gap.Log.First)
-			return chunk, nil
-		}
-		if err == nil {
-			err = s.take(&chunk, &parts[i])
-		}
-		if err != nil {
-			return Chunk{}, err
-		}
+	return s.take(got)
+}
+
+// fetch asks for what comes next.
+func (s *scan) fetch(ctx context.Context) (*answered, error) {
+	x := &exchange{leader: -1, bytes: []int{s.bytes}, buf: s.buf}
+	s.buf = nil // it is lost where this fails
+	answer, err := s.client.fetchRaw(ctx, []*cursor{&s.cu}, fetchWait, x)
+	if err != nil {
+		return nil, err
 	}
-	return chunk, nil
+	s.buf = answer.buf
+	got := answer.of(0, &s.cu)
+	if got == nil {
+		return nil, fmt.Errorf("broker: fetch was answered without %s[%d]", s.cu.topic, s.cu.partition)
+	}
+	return got, nil
 }
 
 // expired passes over what retention has deleted.
-func (s *scan) expired(c *Chunk, first int64) {
-	to := min(first, s.cu.stop)
-	c.Gaps = append(c.Gaps, OffsetGap{From: s.cu.next, To: to, Expired: true})
-	s.cu.next, c.Next = to, to
+func (s *scan) expired(first int64) Chunk {
+	gap := OffsetGap{From: s.cu.next, To: s.cu.atMost(first), Expired: true}
+	s.cu.next = gap.To
+	return Chunk{Gaps: []OffsetGap{gap}, Next: gap.To}
 }
 
-// take takes one answer's records.
-func (s *scan) take(c *Chunk, p *fetched) error {
-	stream, ok := p.RecordSet.Records.(*protocol.RecordStream)
-	if !ok || len(stream.Records) == 0 {
-		return s.nothing(p.HighWatermark)
+// take decodes one answer. What is before a broken batch is taken; the next answer
+// begins with it.
+func (s *scan) take(got *answered) (Chunk, error) {
+	batches, behind := whole(got.batches, s.cu.next)
+	if behind == s.cu.next {
+		return Chunk{Next: behind}, s.nothing(got.high)
 	}
 	s.empty, s.blank = 0, 0
-	before := s.cu.next
-	c.Messages = make([]Message, 0, s.usual)
-	for _, batch := range stream.Records {
-		if err := s.takeBatch(c, batch, p.HighWatermark); err != nil {
-			s.cu.next = before
-			return err
-		}
+	chunk, err := s.dec.batches(&s.cu, got.high, batches)
+	if err != nil && chunk.Next == s.cu.next {
+		return Chunk{}, &decodeError{s.cu, err}
 	}
-	s.undecoded, s.usual = 0, len(c.Messages)
-	// A batch that compaction emptied says nothing about its last offset, and would
-	// be fetched for ever.
-	if s.cu.next == before && s.cu.next < p.HighWatermark {
-		s.pass(c, s.cu.next+1)
-	}
-	c.Next = s.cu.next
-	return nil
+	s.undecoded, s.cu.next = 0, chunk.Next
+	return chunk, nil
 }
 
 // shortLogError says that the log ends before the end of a scan, which was its end
@@ -265,56 +258,3 @@ func (e *decodeError) Error() string {
 }
 
 func (e *decodeError) Unwrap() error { return e.err }
-
-// damaged reports whether kafka-go failed at a batch, and not at the way to it: it has
-// no types for that.
-func damaged(err error) bool {
-	if err == nil {
-		return false
-	}
-	text := err.Error()
-	return slices.ContainsFunc([]string{"crc32 checksum mismatch", "unsupported compression codec", "unsupported message version"},
-		func(s string) bool { return strings.Contains(text, s) })
-}
-
-func (s *scan) takeBatch(c *Chunk, batch protocol.RecordReader, highWater int64) error {
-	_, control := batch.(*protocol.ControlBatch)
-	for !s.cu.done() {
-		rec, err := batch.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return &decodeError{s.cu, err}
-		}
-		// A broker answers with whole batches, so the first may begin earlier.
-		if rec.Offset < s.cu.next {
-			continue
-		}
-		if rec.Offset > s.cu.next {
-			s.pass(c, min(rec.Offset, s.cu.stop))
-		}
-		if s.cu.done() {
-			return nil
-		}
-		if !control {
-			msg, err := s.cu.message(rec, highWater, s.room)
-			if err != nil {
-				return &decodeError{s.cu, err}
-			}
-			c.Messages = append(c.Messages, msg)
-		}
-		s.cu.next = rec.Offset + 1
-	}
-	return nil
-}
-
-// pass notes that there is nothing before an offset.
-func (s *scan) pass(c *Chunk, to int64) {
-	if n := len(c.Gaps); n > 0 && c.Gaps[n-1].To == s.cu.next && !c.Gaps[n-1].Expired {
-		c.Gaps[n-1].To = to
-	} else {
-		c.Gaps = append(c.Gaps, OffsetGap{From: s.cu.next, To: to})
-	}
-	s.cu.next = to
-}

@@ -161,6 +161,20 @@ type news struct {
 	blank bool // nothing, where there is more
 }
 
+// fetch makes one request.
+func (p *puller) fetch(ctx context.Context, a ask) (*rawAnswer, error) {
+	cursors := make([]*cursor, len(a.cursors))
+	for i := range a.cursors {
+		cursors[i] = &a.cursors[i]
+	}
+	x := &exchange{leader: p.leader, bytes: a.bytes}
+	select {
+	case x.buf = <-p.spare:
+	default:
+	}
+	return p.s.c.fetchRaw(ctx, cursors, a.wait, x)
+}
+
 // accept moves the partitions on, so that the next request can be made, and returns
 // what is to be delivered.
 func (p *puller) accept(a ask, answer *rawAnswer) news {
@@ -169,7 +183,7 @@ func (p *puller) accept(a ask, answer *rawAnswer) news {
 	var all news
 	for i, f := range a.flows {
 		p.free(f)
-		got := answer.of(i, f)
+		got := answer.of(i, &f.cursor)
 		if got == nil || a.epochs[i] != f.epoch {
 			continue
 		}
@@ -262,13 +276,14 @@ func (p *puller) part(ctx context.Context, pt *part) error {
 	if pt.code != 0 {
 		return p.failed(ctx, pt)
 	}
-	b, err := p.dec.batches(pt)
-	if b.Next > pt.from || err == nil {
+	got, err := p.dec.batches(pt.at(pt.from), pt.high, pt.batches)
+	if got.Next > pt.from || err == nil {
+		b := Batch{Topic: pt.f.topic, Partition: pt.f.partition, Messages: got.Messages, Next: got.Next, HighWater: pt.high}
 		if err := p.s.o.Deliver(b); err != nil {
 			return &callbackError{err}
 		}
 	}
-	return p.decoded(pt, b.Next, err)
+	return p.decoded(pt, got.Next, err)
 }
 
 // failed deals with a partition's error.

@@ -21,24 +21,17 @@ const (
 	fetchOldest = 4
 )
 
-// fetch makes one request.
-func (p *puller) fetch(ctx context.Context, a ask) (*rawAnswer, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.wait+fetchGrace)
+// fetchRaw makes one request for what the cursors want, which must have the same leader.
+// Where it fails, x's buffer may still be written to.
+func (c *Client) fetchRaw(ctx context.Context, cursors []*cursor, wait time.Duration, x *exchange) (*rawAnswer, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+fetchGrace)
 	defer cancel()
-	cursors := make([]*cursor, len(a.cursors))
-	for i := range a.cursors {
-		cursors[i] = &a.cursors[i]
-	}
-	x := &exchange{ctx: ctx, leader: int32(p.leader), client: p.s.c.transport.ClientID} //nolint:gosec // broker ids are int32 on the wire
-	x.Request = *fetchRequest(cursors, a.wait, 0)
-	x.bound(a.bytes)
-	select {
-	case x.buf = <-p.spare:
-	default:
-	}
-	m, err := p.s.c.transport.RoundTrip(ctx, p.s.c.addr, x)
+	x.ctx, x.client = ctx, c.transport.ClientID
+	x.Request = *fetchRequest(cursors, wait, 0)
+	x.bound()
+	m, err := c.transport.RoundTrip(ctx, c.addr, x)
 	if err != nil {
-		return nil, fmt.Errorf("broker: fetch: %w", explain(err))
+		return nil, c.fetchError(ctx, cursors, err)
 	}
 	got, ok := m.(*rawAnswer)
 	if !ok {
@@ -48,23 +41,26 @@ func (p *puller) fetch(ctx context.Context, a ask) (*rawAnswer, error) {
 }
 
 // exchange is a fetch whose answer is left as it came, for kafka-go v0.4.51 decodes
-// records one by one, with several pieces of memory for each. It goes to one broker,
-// whoever leads the partitions: who does not lead them says so for each.
+// records one by one, with several pieces of memory for each. Of the fields, bytes, leader
+// and buf are the asker's to set.
 type exchange struct {
 	fetch.Request
+	bytes []int // asked for of each partition, in order
+	// leader is the broker to ask, whoever leads the partitions: who does not lead them
+	// says so for each. Negative: their leader as kafka-go knows it.
+	leader  int
+	buf     []byte          // to read the answer into, if it is large enough
 	ctx     context.Context //nolint:containedctx // kafka-go hands none over
-	leader  int32
 	client  string
-	buf     []byte
 	version int16
 }
 
-// bound sets how much is asked for of each partition, in order.
-func (x *exchange) bound(bytes []int) {
+// bound sets how much is asked for of each partition.
+func (x *exchange) bound() {
 	for i, n := 0, 0; i < len(x.Topics); i++ {
 		parts := x.Topics[i].Partitions
 		for j := range parts {
-			parts[j].PartitionMaxBytes = int32(bytes[n]) //nolint:gosec // a mebibyte at most
+			parts[j].PartitionMaxBytes = int32(x.bytes[n]) //nolint:gosec // a mebibyte at most
 			n++
 		}
 	}
@@ -72,7 +68,10 @@ func (x *exchange) bound(bytes []int) {
 
 // Broker implements protocol.BrokerMessage.
 func (x *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	b, ok := cluster.Brokers[x.leader]
+	if x.leader < 0 {
+		return x.Request.Broker(cluster) //nolint:wrapcheck // fetchError tells its errors apart
+	}
+	b, ok := cluster.Brokers[int32(x.leader)] //nolint:gosec // broker ids are int32 on the wire
 	if !ok {
 		return protocol.Broker{}, kafka.BrokerNotAvailable
 	}
@@ -148,20 +147,20 @@ type answered struct {
 }
 
 // of finds what was said about the partition that was asked for at place i.
-func (a *rawAnswer) of(i int, f *flow) *answered {
-	if i < len(a.parts) && a.parts[i].is(f) {
+func (a *rawAnswer) of(i int, cu *cursor) *answered {
+	if i < len(a.parts) && a.parts[i].is(cu) {
 		return &a.parts[i]
 	}
 	for i := range a.parts {
-		if a.parts[i].is(f) {
+		if a.parts[i].is(cu) {
 			return &a.parts[i]
 		}
 	}
 	return nil
 }
 
-func (p *answered) is(f *flow) bool {
-	return int(p.partition) == f.partition && string(p.topic) == f.topic
+func (p *answered) is(cu *cursor) bool {
+	return int(p.partition) == cu.partition && string(p.topic) == cu.topic
 }
 
 // parse reads the answer: https://kafka.apache.org/protocol#The_Messages_Fetch,

@@ -43,6 +43,9 @@ func (b rawBatch) base() int64 { return b.int64(sizePrefix) }
 // end is the offset behind it; compaction leaves it as it was.
 func (b rawBatch) end() int64 { return b.base() + int64(b.int32(atLastDelta)) + 1 }
 
+// marker reports whether it is one of a transaction, and compaction left it.
+func (b rawBatch) marker() bool { return b.attributes().Control() && b.int32(atRecordCount) > 0 }
+
 func (b rawBatch) attributes() protocol.Attributes {
 	return protocol.Attributes(binary.BigEndian.Uint16(b[atAttributes-sizePrefix:])) //nolint:gosec // bits
 }
@@ -84,18 +87,23 @@ func whole(batches []byte, next int64) (all []byte, behind int64) {
 // decoder makes records of batches, with few pieces of memory for many of them. It is
 // for one goroutine.
 type decoder struct {
+	room int // for so many more headers behind each record's
+
+	cu      cursor // what was asked for, and
+	high    int64  // where its log ends
 	plain   bytes.Buffer
 	slab    []byte
 	headers []Header
 	names   []string // of the last record's headers: most records have the same
 }
 
-// batches decodes what was answered about a partition. With an error comes what is
-// before the batch that is at fault.
-func (d *decoder) batches(pt *part) (Batch, error) {
-	out := Batch{Topic: pt.f.topic, Partition: pt.f.partition, Next: pt.from, HighWater: pt.high}
-	out.Messages = make([]Message, 0, counted(pt.batches))
-	for rest := pt.batches; len(rest) > 0; {
+// batches decodes batches of the cursor's partition, whose log ends at high, from the
+// cursor's offset to where it stops. With an error comes what is before the batch that is
+// at fault.
+func (d *decoder) batches(cu *cursor, high int64, batches []byte) (Chunk, error) {
+	d.cu, d.high = *cu, high
+	out := Chunk{Next: cu.next, Messages: make([]Message, 0, counted(batches))}
+	for rest := batches; len(rest) > 0 && !cu.reached(out.Next); {
 		b, more, ok, err := cutBatch(rest)
 		if err == nil && !ok {
 			err = errBatch
@@ -104,13 +112,46 @@ func (d *decoder) batches(pt *part) (Batch, error) {
 			return out, err
 		}
 		before := len(out.Messages)
-		if err := d.batch(&out, b, pt.from); err != nil {
+		if err := d.batch(&out, b); err != nil {
 			out.Messages = out.Messages[:before]
 			return out, err
 		}
-		out.Next, rest = max(out.Next, b.end()), more
+		d.pass(&out, b, before)
+		rest = more
 	}
 	return out, nil
+}
+
+// pass moves the chunk's end behind a batch, whose messages begin at a place. What is not
+// among them is a gap, but for what a marker takes.
+func (d *decoder) pass(c *Chunk, b rawBatch, first int) {
+	end, msgs := d.cu.atMost(b.end()), c.Messages[first:]
+	switch {
+	case b.marker():
+		c.gap(d.cu.atMost(b.base()))
+		c.Next = max(c.Next, end)
+	case int64(len(msgs)) == end-c.Next:
+		c.Next = end
+	default:
+		for i := range msgs {
+			c.gap(msgs[i].Offset)
+			c.Next = msgs[i].Offset + 1
+		}
+		c.gap(end)
+	}
+}
+
+// gap notes that there is nothing before an offset.
+func (c *Chunk) gap(to int64) {
+	if to <= c.Next {
+		return
+	}
+	if n := len(c.Gaps); n > 0 && c.Gaps[n-1].To == c.Next {
+		c.Gaps[n-1].To = to
+	} else {
+		c.Gaps = append(c.Gaps, OffsetGap{From: c.Next, To: to})
+	}
+	c.Next = to
 }
 
 // counted is about how many records there are.
@@ -125,12 +166,12 @@ func counted(batches []byte) int {
 	}
 }
 
-// batch decodes one batch; records before from are not asked for.
-func (d *decoder) batch(out *Batch, b rawBatch, from int64) error {
+// batch decodes one batch.
+func (d *decoder) batch(out *Chunk, b rawBatch) error {
 	if sum := crc32.Checksum(b[atAttributes-sizePrefix:], castagnoli); sum != uint32(b.int32(atCRC)) { //nolint:gosec // bits
 		return fmt.Errorf("crc32 checksum mismatch (%08x, and it says %08x)", sum, uint32(b.int32(atCRC))) //nolint:gosec // bits
 	}
-	if b.attributes().Control() { // a marker of a transaction
+	if b.attributes().Control() {
 		return nil
 	}
 	rest, err := d.records(b)
@@ -142,7 +183,7 @@ func (d *decoder) batch(out *Batch, b rawBatch, from int64) error {
 		if n <= 0 || size < 1 || size > int64(len(rest)-n) {
 			return errBatch
 		}
-		if err := d.record(out, b, rest[n:n+int(size)], from); err != nil {
+		if err := d.record(out, b, rest[n:n+int(size)]); err != nil {
 			return err
 		}
 		rest = rest[n+int(size):]
@@ -180,18 +221,22 @@ func (d *decoder) records(b rawBatch) ([]byte, error) {
 	return d.plain.Bytes(), nil
 }
 
-// record decodes one record: https://kafka.apache.org/documentation/#record.
-func (d *decoder) record(out *Batch, b rawBatch, body []byte, from int64) error {
+// record decodes one record: https://kafka.apache.org/documentation/#record. A broker
+// answers with whole batches, so some may not be asked for.
+func (d *decoder) record(out *Chunk, b rawBatch, body []byte) error {
 	r := fields{rest: body[1:]} // behind the attributes, of which there are none
 	at, offset := r.varint(), b.base()+r.varint()
-	if r.broken {
+	n := len(out.Messages)
+	switch {
+	case r.broken || offset < b.base() || offset >= b.end():
+		return errBatch
+	case offset < out.Next || d.cu.reached(offset):
+		return nil
+	case n > 0 && offset <= out.Messages[n-1].Offset:
 		return errBatch
 	}
-	if offset < from {
-		return nil
-	}
 	r.rest = d.own(r.rest)
-	m := Message{Topic: out.Topic, Partition: out.Partition, Offset: offset, HighWater: out.HighWater}
+	m := Message{Topic: d.cu.topic, Partition: d.cu.partition, Offset: offset, HighWater: d.high}
 	m.Key, m.Value = r.bytes(), r.bytes()
 	m.Headers = d.read(&r)
 	if b.attributes()&logAppendTime != 0 {
@@ -212,17 +257,20 @@ func (d *decoder) read(r *fields) []Header {
 	if n < 0 || n > int64(len(r.rest)/2) {
 		r.broken = true
 	}
-	if r.broken || n == 0 {
+	most := int(n) + d.room
+	if r.broken || most == 0 {
 		return nil
 	}
-	if int(n) > cap(d.headers)-len(d.headers) {
-		d.headers = make([]Header, 0, max(int(n), slabHeaders))
+	if most > cap(d.headers)-len(d.headers) {
+		d.headers = make([]Header, 0, max(most, slabHeaders))
 	}
 	start := len(d.headers)
 	for i := range int(n) {
 		d.headers = append(d.headers, Header{Key: d.name(i, r.bytes()), Value: r.bytes()})
 	}
-	return d.headers[start:len(d.headers):len(d.headers)]
+	end := len(d.headers)
+	d.headers = d.headers[:start+most]
+	return d.headers[start : end : start+most]
 }
 
 // name is the name of a record's i-th header.

@@ -13,11 +13,10 @@ import (
 )
 
 // decode decodes what a broker gave from an offset on.
-func decode(raw []byte, from int64) (Batch, error) {
+func decode(raw []byte, from int64) (Chunk, error) {
 	var d decoder
-	pt := part{f: &flow{cursor: cursor{topic: testTopic}}, from: from}
-	pt.batches, pt.next = whole(raw, from)
-	return d.batches(&pt)
+	batches, _ := whole(raw, from)
+	return d.batches(&cursor{topic: testTopic, next: from, stop: -1}, 0, batches)
 }
 
 // change alters a batch and makes its checksum right again.
@@ -27,9 +26,30 @@ func change(b rawBatch, f func(rawBatch)) rawBatch {
 	return b
 }
 
-func valuesOf(b Batch) string {
+// markerAt is what a transaction leaves at its end.
+func markerAt(offset int64) rawBatch {
+	return change(rawRecords(offset, "end"), func(b rawBatch) { b[atAttributes-sizePrefix+1] |= 1<<5 | 1<<4 })
+}
+
+// emptied is what compaction may leave of a batch.
+func emptied(b rawBatch) rawBatch {
+	return change(b[:BatchOverhead], func(b rawBatch) {
+		put32(b[atBatchLength-sizePrefix:], len(b)-12)
+		put32(b[atRecordCount-sizePrefix:], 0)
+	})
+}
+
+// thinned is a batch of which compaction took all but one record.
+func thinned(base int64, value string, last int, delta byte) rawBatch {
+	return change(rawRecords(base, value), func(b rawBatch) {
+		put32(b[atLastDelta-sizePrefix:], last)
+		b[BatchOverhead+3] = delta << 1 // behind length, attributes and time
+	})
+}
+
+func valuesOf(c Chunk) string {
 	var vs []string
-	for _, m := range b.Messages {
+	for _, m := range c.Messages {
 		vs = append(vs, string(m.Value))
 	}
 	return strings.Join(vs, " ")
@@ -37,7 +57,6 @@ func valuesOf(b Batch) string {
 
 func TestDecodeBatches(t *testing.T) {
 	t.Parallel()
-	attribute := func(bit byte) func(rawBatch) { return func(b rawBatch) { b[atAttributes-sizePrefix+1] |= bit } }
 	whole := rawRecords(4, "a", "b", "c")
 	for name, tt := range map[string]struct {
 		raw    []byte
@@ -50,12 +69,9 @@ func TestDecodeBatches(t *testing.T) {
 		"two":                      {slices.Concat(whole, rawRecords(9, "d")), 4, "a b c d", 10},
 		"a second that is cut off": {slices.Concat(whole, rawRecords(9, "d")[:65]), 4, "a b c", 7},
 		"a second without a head":  {slices.Concat(whole, rawRecords(9, "d")[:15]), 4, "a b c", 7},
-		"a marker":                 {change(rawRecords(4, "a"), attribute(1<<5|1<<4)), 4, "", 5},
-		"emptied by compaction": {change(rawRecords(4, "a", "b")[:BatchOverhead], func(b rawBatch) {
-			put32(b[atBatchLength-sizePrefix:], len(b)-12)
-			put32(b[atRecordCount-sizePrefix:], 0)
-		}), 4, "", 6},
-		"nothing": {nil, 4, "", 4},
+		"a marker":                 {markerAt(4), 4, "", 5},
+		"emptied by compaction":    {emptied(rawRecords(4, "a", "b")), 4, "", 6},
+		"nothing":                  {nil, 4, "", 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,9 +122,7 @@ func TestDecodedRecordsAreTheReceivers(t *testing.T) {
 		v := strings.Repeat(string(rune('a'+i%26)), i*99)
 		want = append(want, v)
 		raw := packed(t, rawRecords(int64(i), v), compress.Compression(1+i%4))
-		pt := part{f: &flow{cursor: cursor{topic: testTopic}}, from: int64(i)}
-		pt.batches, pt.next = whole(raw, pt.from)
-		got, err := d.batches(&pt)
+		got, err := d.batches(&cursor{topic: testTopic, next: int64(i), stop: -1}, 0, raw)
 		if err != nil || len(got.Messages) != 1 {
 			t.Fatalf("%d: %v, %v", i, got, err)
 		}
@@ -132,6 +146,8 @@ func TestDecodeRefusesWhatContradictsItself(t *testing.T) {
 		"a key's length":           func(b rawBatch) { b[BatchOverhead+4] = 0x7f },
 		"an unknown codec":         func(b rawBatch) { b[atAttributes-sizePrefix+1] |= 7 },
 		"a codec that it was not":  func(b rawBatch) { b[atAttributes-sizePrefix+1] |= 1 },
+		"an offset behind its end": func(b rawBatch) { put32(b[atLastDelta-sizePrefix:], 0) },
+		"offsets out of order":     func(b rawBatch) { b[BatchOverhead+3] = 1 << 1 },
 		"headers that are not":     func(b rawBatch) { b[len(b)-1] = 0x7e },
 		"a negative header number": func(b rawBatch) { b[len(b)-1] = 1 },
 	} {
@@ -171,7 +187,7 @@ func FuzzFetchAnswer(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, raw []byte, version int16) {
 		a := rawAnswer{version: version, buf: raw}
 		if a.parse() == nil {
-			_ = a.of(0, &flow{cursor: cursor{topic: testTopic}})
+			_ = a.of(0, &cursor{topic: testTopic})
 		}
 	})
 }
