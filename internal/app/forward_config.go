@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -171,8 +172,25 @@ func checkForwardPatterns(cfg *config.Config, at string, s *config.Subscription,
 	}
 }
 
-// CheckConfig is CheckSources, and looks at what the subscriptions of the forwarder say.
+// checkAddresses refuses targets at addresses that would never be called.
+func checkAddresses(cfg *config.Config, problems *config.Problems) {
+	check := func(at, url string, allow []netip.Prefix) {
+		if refused, ok := errors.AsType[*delivery.AddressError](delivery.CheckURL(url, allow)); ok {
+			problems.Add(at, cfg.Place(at), fmt.Sprintf("the address is %s, and would not be called", refused.Why), "list it under allow")
+		}
+	}
+	for i, t := range cfg.Replay.Targets {
+		check(fmt.Sprintf("replay.targets[%d].url", i), t.URL, t.Allow)
+	}
+	for i, s := range cfg.Forward.Subscriptions {
+		check(fmt.Sprintf("forward.subscriptions[%d].url", i), s.URL, s.Allow)
+	}
+}
+
+// CheckConfig is CheckSources, and looks at what the subscriptions of the forwarder
+// say, and at where targets are.
 func CheckConfig(cfg *config.Config, problems *config.Problems) {
 	CheckSources(cfg, problems)
 	checkForward(cfg, problems)
+	checkAddresses(cfg, problems)
 }
