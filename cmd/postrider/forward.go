@@ -36,8 +36,7 @@ Exit codes: 0 after that, 1 if it cannot start or its listener breaks. To change
 configuration restart it.`,
 		Example: `  postrider forward
   postrider forward crm warehouse
-  postrider forward --config /etc/postrider/config.yaml
-  curl -s 127.0.0.1:8082/readyz | jq '.subscriptions[] | {name, state, lag}'`,
+  postrider forward --config /etc/postrider/config.yaml`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return c.subscriptionNames(), cobra.ShellCompDirectiveNoFileComp
 		},

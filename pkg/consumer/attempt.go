@@ -22,9 +22,10 @@ func (s *session) attempt(d *desk, t *task, probe bool) bool {
 	}
 	t.m.Attempt++
 	t.tries++
+	t.m.passed = false
 	err, took := s.call(d, t)
 	if err == nil || errors.Is(err, ErrSkip) {
-		s.finished(probe, err)
+		s.finished(probe, t.m.passed || err != nil)
 		s.observe(t, Handled, took, nil)
 		return true
 	}
@@ -56,9 +57,9 @@ func (s *session) observe(t *task, o Outcome, took time.Duration, err error) {
 }
 
 // finished tells the breaker of a task that is done with.
-func (s *session) finished(probe bool, skipped error) {
+func (s *session) finished(probe, skipped bool) {
 	switch {
-	case skipped == nil:
+	case !skipped:
 		s.succeeded(probe)
 	case probe: // another has to tell
 		now := s.c.cfg.Now()
@@ -176,7 +177,7 @@ func (s *session) waitForRoom(t *task, probe bool, err error) {
 	if reports, err := s.c.client.Topics(s.work, t.pending.Topic); err == nil {
 		s.c.learn(reports)
 	}
-	s.finished(probe, ErrSkip)
+	s.finished(probe, true)
 	s.sched.again(t, s.c.cfg.Breaker.MaxWait)
 }
 

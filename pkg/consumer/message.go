@@ -31,6 +31,7 @@ type Message struct {
 
 	event   *event.Event
 	problem error // why there is no event
+	passed  bool  // nobody was asked to handle it: it says nothing about what handlers depend on
 }
 
 // Place is where a record is.

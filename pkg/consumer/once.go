@@ -53,8 +53,8 @@ type once struct {
 }
 
 // Once makes a Middleware that leaves out records whose event was handled: with
-// at-least-once delivery that makes effectively once. A record is known by its event's
-// id. One with header conflict is another event under a known id, and is
+// at-least-once delivery that makes effectively once. nil is a store in memory, of
+// NewMemory's defaults. A record is known by its event's id. One with header conflict is another event under a known id, and is
 // known by its id and its place, so that nothing but itself is a repeat of it; so is
 // one without an event, by its place alone. Places are those of the originals, of
 // copies from retry topics and replays too.
@@ -63,6 +63,9 @@ type once struct {
 // Handler did then happens again, unless it was part of the store's transaction.
 // What other middlewares do belongs outside of Once, unless it should see no repeats.
 func Once(store Store, options ...OnceOption) Middleware {
+	if store == nil {
+		store = NewMemory(MemoryOptions{})
+	}
 	o := &once{store: store, skipped: func(*Message) {}}
 	for _, option := range options {
 		option(o)
@@ -76,7 +79,7 @@ func Once(store Store, options ...OnceOption) Middleware {
 func (o *once) handle(ctx context.Context, m *Message, next Handler) error {
 	id, wanted := o.identity(m)
 	if !wanted {
-		o.skipped(m)
+		o.pass(m)
 		return nil
 	}
 	inner, handled, err := o.store.Begin(ctx, id)
@@ -84,10 +87,16 @@ func (o *once) handle(ctx context.Context, m *Message, next Handler) error {
 	case err != nil:
 		return fmt.Errorf("consumer: asking whether the record was handled: %w", err)
 	case handled:
-		o.skipped(m)
+		o.pass(m)
 		return nil
 	}
 	return o.begun(inner, m, next, id)
+}
+
+// pass leaves a record out.
+func (o *once) pass(m *Message) {
+	m.passed = true
+	o.skipped(m)
 }
 
 // errPanicked is what the Store is told of a Handler that did not return.

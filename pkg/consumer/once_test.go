@@ -7,11 +7,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/pkg/consumer"
 	"github.com/postrider/postrider/pkg/consumer/consumertest"
 	"github.com/postrider/postrider/pkg/event"
@@ -245,4 +247,40 @@ func TestReplayPolicies(t *testing.T) {
 	if got := identities(t, feed[1:2], consumer.Replays(consumer.ReplayAgain)); !slices.Equal(got, []string{"1/a"}) {
 		t.Errorf("again: %v", got)
 	}
+}
+
+// TestRepeatsEndNoPause: that a repeat was left out says nothing about what the Handler
+// depends on; and without a Store, ids are in memory.
+func TestRepeatsEndNoPause(t *testing.T) {
+	r := newRig(t)
+	topic := r.topic("events", 1)
+	send := func(key string, e event.Event) {
+		m := consumertest.Message(e)
+		r.send(broker.Record{Topic: topic, Key: []byte(key), Value: m.Value, Headers: m.Headers, Time: time.Now()})
+	}
+	send("a", event.Event{ID: "first", Type: event.Opened})
+	var down atomic.Bool
+	var calls atomic.Int64
+	cfg := r.config(topic)
+	cfg.Breaker.MinWait = 10 * time.Millisecond
+	run := r.run(cfg, consumer.Chain(func(context.Context, *consumer.Message) error {
+		calls.Add(1)
+		if down.Load() {
+			return consumer.Unavailable(errDown)
+		}
+		return nil
+	}, consumer.Once(nil)))
+	run.until("the first is handled", drained)
+	down.Store(true)
+	send("b", event.Event{ID: "second", Type: event.Opened})
+	run.until("it pauses", func(s consumer.State) bool { return s.Breaker != consumer.BreakerClosed })
+	send("c", event.Event{ID: "first", Type: event.Opened})
+	run.until("the repeat is read", func(s consumer.State) bool { return s.Partitions[0].HighWater == 3 })
+	before := calls.Load()
+	eventually(t, "it goes on asking", func() bool { return calls.Load() > before+3 })
+	if s := run.State(); s.Breaker == consumer.BreakerClosed {
+		t.Error("a repeat ended the pause")
+	}
+	down.Store(false)
+	run.until("all is handled", func(s consumer.State) bool { return s.Breaker == consumer.BreakerClosed && drained(s) })
 }

@@ -86,6 +86,12 @@ func (r *rig) publish(topic string, pairs ...string) {
 		key, value, _ := strings.Cut(pair, "=")
 		recs[i] = broker.Record{Topic: topic, Key: []byte(key), Value: []byte(value), Time: time.Now()}
 	}
+	r.send(recs...)
+}
+
+// send publishes records as they are.
+func (r *rig) send(recs ...broker.Record) {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	if err := r.publisher.Publish(ctx, recs); err != nil {

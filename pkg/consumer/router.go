@@ -86,6 +86,7 @@ func (r *Router) Handle(ctx context.Context, m *Message) error {
 	if r.otherwise != nil {
 		return r.otherwise(ctx, m)
 	}
+	m.passed = true
 	return nil
 }
 
