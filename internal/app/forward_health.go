@@ -38,20 +38,7 @@ type forwardHealth struct {
 func (h *forwardHealth) reached(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now, up := h.now().UTC(), err == nil
-	h.broker.Checked, h.broker.Detail = now, ""
-	if err != nil {
-		h.broker.Detail = err.Error()
-	}
-	if up == h.broker.Reachable && !h.broker.Since.IsZero() {
-		return
-	}
-	h.broker.Reachable, h.broker.Since = up, now
-	if up {
-		h.log.Info("kafka reachable", zap.String("reason_code", "broker_up"))
-		return
-	}
-	h.log.Error("kafka not reachable", zap.String("reason_code", "broker_down"), zap.Error(err))
+	noteBroker(&h.broker, err, h.now().UTC(), h.log)
 }
 
 // status is the answer of /readyz: 200 while Kafka answers and at least one

@@ -169,21 +169,29 @@ func (h *health) reached(err error) {
 // note records whether the cluster answered and logs a change; the caller holds
 // the lock.
 func (h *health) note(err error) {
-	now, up := h.now().UTC(), err == nil
-	h.broker.Checked, h.broker.Detail = now, ""
+	if noteBroker(&h.broker, err, h.now().UTC(), h.log) {
+		h.metrics.BrokerUp(err == nil)
+	}
+}
+
+// noteBroker records whether the cluster answered. It logs a change, and reports whether
+// there was one.
+func noteBroker(b *admin.Broker, err error, now time.Time, log *zap.Logger) bool {
+	up := err == nil
+	b.Checked, b.Detail = now, ""
 	if err != nil {
-		h.broker.Detail = err.Error()
+		b.Detail = err.Error()
 	}
-	if up == h.broker.Reachable && !h.broker.Since.IsZero() {
-		return
+	if up == b.Reachable && !b.Since.IsZero() {
+		return false
 	}
-	h.broker.Reachable, h.broker.Since = up, now
-	h.metrics.BrokerUp(up)
+	b.Reachable, b.Since = up, now
 	if up {
-		h.log.Info("kafka reachable", zap.String("reason_code", "broker_up"))
-		return
+		log.Info("kafka reachable", zap.String("reason_code", "broker_up"))
+	} else {
+		log.Error("kafka not reachable", zap.String("reason_code", "broker_down"), zap.Error(err))
 	}
-	h.log.Error("kafka not reachable", zap.String("reason_code", "broker_down"), zap.Error(err))
+	return true
 }
 
 // watch probes the cluster until ctx ends.

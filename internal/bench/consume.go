@@ -88,19 +88,9 @@ func (c *copying) bareReader(ctx context.Context, m *meter) error {
 func (c *copying) bareFetch(ctx context.Context, m *meter) error {
 	api, end := c.api()
 	defer end()
-	all, ctx := errgroup.WithContext(ctx)
-	for p, held := range c.held {
-		all.Go(func() error {
-			for next := held.First; next < held.Next; {
-				var err error
-				if next, err = c.fetchOnce(ctx, api, m, p, next); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return all.Wait()
+	return c.each(ctx, func(ctx context.Context, p int, next int64) (int64, error) {
+		return c.fetchOnce(ctx, api, m, p, next)
+	})
 }
 
 // fetchOnce reads what one request brings and returns what is next.

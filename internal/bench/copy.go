@@ -280,12 +280,20 @@ func (c *copying) complete(ctx context.Context, target string) error {
 func (c *copying) copyRaw(ctx context.Context, target string) error {
 	api, end := c.api()
 	defer end()
+	return c.each(ctx, func(ctx context.Context, p int, next int64) (int64, error) {
+		return c.copyBatch(ctx, api, target, p, next)
+	})
+}
+
+// each goes through all partitions at once, each from what it holds first to its end. step
+// does a part, and returns what is next.
+func (c *copying) each(ctx context.Context, step func(ctx context.Context, partition int, next int64) (int64, error)) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for p, held := range c.held {
 		all.Go(func() error {
 			for next := held.First; next < held.Next; {
 				var err error
-				if next, err = c.copyBatch(ctx, api, target, p, next); err != nil {
+				if next, err = step(ctx, p, next); err != nil {
 					return err
 				}
 			}

@@ -31,7 +31,7 @@ func (v *validator) forward() {
 			continue
 		}
 		s := &f.Subscriptions[i]
-		v.subscriptionName(at+".name", s.Name, names, i)
+		v.named(at+".name", s.Name, "forward.subscriptions", "subscription", "it names the subscription's consumer group", names, i)
 		v.subscriptionTopics(at, s)
 		v.targetURL(at+".url", s.URL, s.Allow)
 		v.loop(at+".url", s.URL)
@@ -44,19 +44,6 @@ func (v *validator) forward() {
 		v.oneOf(at+".from", "beginning", s.From, FromEnd, FromFirst)
 		v.oneOf(at+".replayed", "treatment of replayed copies", s.Replayed, ReplayedDeliver, ReplayedSkip)
 		v.forwardDelays(at+".retry.delays", s.Retry.Delays)
-	}
-}
-
-func (v *validator) subscriptionName(at, name string, names map[string]int, i int) {
-	switch first, twice := names[name]; {
-	case name == "":
-		v.bad(at, "the name is missing", "it names the subscription's consumer group")
-	case !sourceName.MatchString(name):
-		v.bad(at, v.value(at, name)+"not a subscription's name", "use a-z, 0-9, dots, underscores and dashes, at most 63, and begin with a letter or digit")
-	case twice:
-		v.bad(at, fmt.Sprintf("forward.subscriptions[%d] has the same name", first), "each subscription needs its own")
-	default:
-		names[name] = i
 	}
 }
 

@@ -82,21 +82,22 @@ func (v *validator) replay() {
 			continue
 		}
 		t := &r.Targets[i]
-		v.targetName(at+".name", t.Name, names, i)
+		v.named(at+".name", t.Name, "replay.targets", "target", "replays name the target by it", names, i)
 		v.targetURL(at+".url", t.URL, t.Allow)
 		v.signing(at, t.Secrets)
 		v.targetAllow(at+".allow", t.Allow)
 	}
 }
 
-func (v *validator) targetName(at, name string, names map[string]int, i int) {
+// named checks the name of one of a list's things, which no other of them may have.
+func (v *validator) named(at, name, list, thing, use string, names map[string]int, i int) {
 	switch first, twice := names[name]; {
 	case name == "":
-		v.bad(at, "the name is missing", "replays name the target by it")
+		v.bad(at, "the name is missing", use)
 	case !sourceName.MatchString(name):
-		v.bad(at, v.value(at, name)+"not a target's name", "use a-z, 0-9, dots, underscores and dashes, at most 63, and begin with a letter or digit")
+		v.bad(at, fmt.Sprintf("%snot a %s's name", v.value(at, name), thing), "use a-z, 0-9, dots, underscores and dashes, at most 63, and begin with a letter or digit")
 	case twice:
-		v.bad(at, fmt.Sprintf("replay.targets[%d] has the same name", first), "each target needs its own")
+		v.bad(at, fmt.Sprintf("%s[%d] has the same name", list, first), fmt.Sprintf("each %s needs its own", thing))
 	default:
 		names[name] = i
 	}
