@@ -4,6 +4,7 @@ package downstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -184,10 +185,15 @@ func (s *stage) until(what string, holds func() bool) {
 // by id.
 func (s *stage) aside(sub forward.Subscription) (delayed, dead map[string]lying) {
 	s.Helper()
-	delayed, dead, err := s.look(sub)
-	if err != nil {
-		s.Fatal(err)
-	}
+	s.until("the topics of retries are known", func() bool { // they are new to this client
+		var unknown *broker.UnknownTopicError
+		var err error
+		delayed, dead, err = s.look(sub)
+		if err != nil && !errors.As(err, &unknown) {
+			s.Fatal(err)
+		}
+		return err == nil
+	})
 	return delayed, dead
 }
 
