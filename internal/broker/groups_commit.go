@@ -49,13 +49,7 @@ func memberNames(members []GroupMember) string {
 // *GroupActiveError. Any other error names the partitions at fault; the rest is
 // committed.
 func (c *Client) CommitGroup(ctx context.Context, name string, offsets map[string]map[int]int64) error {
-	err := c.atCoordinator(ctx, name, func(ctx context.Context) error {
-		res, err := trip[*offsetcommit.Response](ctx, c, commitRequest(name, offsets))
-		if err != nil {
-			return err
-		}
-		return commitError(res)
-	})
+	err := c.commit(ctx, name, commitRequest(name, offsets))
 	switch {
 	case err == nil:
 		return nil
@@ -129,3 +123,14 @@ const (
 	fencedMemberEpoch kafka.Error = 110
 	staleMemberEpoch  kafka.Error = 113
 )
+
+// commit has a group's coordinator store offsets.
+func (c *Client) commit(ctx context.Context, group string, req *offsetcommit.Request) error {
+	return c.atCoordinator(ctx, group, func(ctx context.Context) error {
+		res, err := trip[*offsetcommit.Response](ctx, c, req)
+		if err != nil {
+			return err
+		}
+		return commitError(res)
+	})
+}

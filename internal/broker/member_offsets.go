@@ -207,14 +207,7 @@ func (a *Assignment) Commit(ctx context.Context, offsets map[string]map[int]int6
 		return nil
 	}
 	c, group := a.g.m.c, a.g.m.o.Group
-	req := a.commitRequest(offsets)
-	err := c.atCoordinator(ctx, group, func(ctx context.Context) error {
-		res, err := trip[*offsetcommit.Response](ctx, c, req)
-		if err != nil {
-			return err
-		}
-		return commitError(res)
-	})
+	err := c.commit(ctx, group, a.commitRequest(offsets))
 	switch {
 	case err == nil:
 		return nil
