@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ type rig struct {
 	cluster *kfake.Cluster
 	client  *Client
 	*GroupCommitter
+
+	asleep atomic.Int32 // controls of the cluster in sleepUntil
 }
 
 const testTopic = "orders"
@@ -39,9 +42,14 @@ func newRig(t testing.TB, o PublisherOptions, opts ...kfake.Opt) *rig {
 	return rigOn(t, o, cluster, cluster.ListenAddrs()...)
 }
 
+// rigOn is a rig on a cluster that the caller has said to close after the test.
 func rigOn(t testing.TB, o PublisherOptions, cluster *kfake.Cluster, brokers ...string) *rig {
 	t.Helper()
-	r := &rig{t: t, cluster: cluster, client: dialTest(t, brokers...)}
+	r := &rig{t: t, cluster: cluster}
+	t.Cleanup(func() {
+		eventually(t, "no control sleeps", func() bool { return r.asleep.Load() == 0 })
+	})
+	r.client = dialTest(t, brokers...)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -237,6 +245,20 @@ func produceAnswer(req kmsg.Request, code int16) kmsg.Response {
 	return res
 }
 
+// sleepUntil keeps the request of the control that calls it until the gate is
+// closed; others pass. A cluster that is closed while a control begins to sleep
+// blocks for ever on its own lock, so that the rig waits for those that sleep and
+// none begins to behind an open gate.
+func (r *rig) sleepUntil(gate <-chan struct{}) {
+	r.asleep.Add(1)
+	defer r.asleep.Add(-1)
+	select {
+	case <-gate:
+	default:
+		r.cluster.SleepControl(func() { <-gate })
+	}
+}
+
 // hold blocks produce requests at the broker until the returned function is
 // called; waiting gets one token for each request that arrived. Everything else
 // goes on.
@@ -251,7 +273,7 @@ func (r *rig) hold() (waiting chan struct{}, free func()) {
 		default:
 		}
 		waiting <- struct{}{}
-		r.cluster.SleepControl(func() { <-gate })
+		r.sleepUntil(gate)
 		return nil, nil, false
 	})
 	free = sync.OnceFunc(func() { close(gate) })

@@ -357,7 +357,7 @@ func TestMemberBeginsAnewWhereJoiningIsStuck(t *testing.T) {
 	r.cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
 		r.cluster.KeepControl()
 		if stuck.CompareAndSwap(false, true) {
-			r.cluster.SleepControl(func() { <-free })
+			r.sleepUntil(free)
 		}
 		return nil, nil, false
 	})

@@ -438,7 +438,7 @@ func TestStreamOfAFrozenBroker(t *testing.T) {
 		fetch, _ := req.(*kmsg.FetchRequest)
 		r.cluster.KeepControl()
 		if fetch.Topics[0].Topic == "frozen" {
-			r.cluster.SleepControl(func() { <-free })
+			r.sleepUntil(free)
 		}
 		return nil, nil, false
 	})
