@@ -18,7 +18,8 @@ import (
 //	P index name ordered|unordered         a phase begins
 //	Q request phase first count sha256 retry|once
 //	                                       a request was made: its events' serials and its body
-//	A request start end status             one attempt; status 0 is no answer at all, -1 a refused connection
+//	A request start end status since       one attempt; status 0 is no answer at all, -1 a refused connection;
+//	                                       its connection was made at since, never if -1
 //	F at kind events rest                  a fault; events the receiver may do again for it
 //	S at length                            this program itself was not scheduled for so long
 //
@@ -77,9 +78,13 @@ func (j *journal) made(r *request) {
 	j.line("Q %d %d %d %d %x %s", r.id, r.phase, r.first, r.count, r.sum, word)
 }
 
-// attempt notes one attempt at a request.
-func (j *journal) attempt(r *request, start, end time.Time, status int) {
-	j.line("A %d %d %d %d", r.id, j.at(start), j.at(end), status)
+// attempt notes one attempt at a request on a connection made at since, if any.
+func (j *journal) attempt(r *request, start, end time.Time, status int, since time.Time) {
+	made := int64(-1)
+	if !since.IsZero() {
+		made = j.at(since)
+	}
+	j.line("A %d %d %d %d %d", r.id, j.at(start), j.at(end), status, made)
 }
 
 // fault notes what was broken; events is how many the receiver had in its own

@@ -35,7 +35,7 @@ type requestState struct {
 	raws            uint8 // copies in the raw topic, 255 at most
 	once            bool  // its provider never tries again
 	accepted        bool
-	unanswered      bool // at least one attempt got no answer
+	unanswered      bool // at least one attempt got no answer, and somebody may have taken it
 	refused         bool // at least one attempt was answered, and not accepted
 	made, inTrouble bool // inTrouble: unanswered when the receiver was killed
 }
@@ -86,6 +86,7 @@ type attempt struct {
 	request uint32
 	span
 	status int
+	since  int64 // when its connection was made; negative: there was none
 }
 
 // fault is a kill: from when the signal was sent to when the process was gone, in
@@ -115,7 +116,7 @@ func (l *ledger) line(w []string) error {
 		return nil
 	case len(w) == 7 && w[0] == "Q":
 		return l.made(w)
-	case len(w) == 5 && w[0] == "A":
+	case len(w) == 6 && w[0] == "A":
 		return l.attempted(w)
 	case len(w) >= 4 && w[0] == "F" && len(l.phases) > 0:
 		return l.faulted(w)
@@ -176,7 +177,7 @@ func (l *ledger) attempted(w []string) error {
 	if n[0] < 0 || int(n[0]) >= len(l.requests) || !l.requests[n[0]].made {
 		return errLine
 	}
-	a := attempt{uint32(n[0]), span{n[1], n[2]}, int(n[3])}
+	a := attempt{uint32(n[0]), span{n[1], n[2]}, int(n[3]), n[4]}
 	r := &l.requests[a.request]
 	t := l.phases[r.phase]
 	t.statuses[a.status]++
@@ -184,7 +185,6 @@ func (l *ledger) attempted(w []string) error {
 	case nobodyThere:
 		return nil
 	case 0:
-		r.unanswered = true
 		t.silent = append(t.silent, a)
 		return nil
 	case http.StatusOK:

@@ -48,7 +48,12 @@ func (w *world) sent(stream uint32, retry string) marker {
 
 // answered notes an attempt at the newest request: when, for how long, status.
 func (w *world) answered(at, took int64, status int) {
-	w.say("A %d %d %d %d", w.request-1, at, at+took, status)
+	w.answeredOn(at, at, took, status)
+}
+
+// answeredOn does so for an attempt on a connection that was made at since.
+func (w *world) answeredOn(since, at, took int64, status int) {
+	w.say("A %d %d %d %d %d", w.request-1, at, at+took, status, since)
 }
 
 // published puts an event's record there.
@@ -172,10 +177,16 @@ func TestDuplicatesByTheirCause(t *testing.T) {
 		"in flight at a kill":         {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 ", nil},
 		"in flight before it is gone": {func(w *world) { w.answered(60, 10, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 65", nil},
 		"begun when it was gone":      {func(w *world) { w.answered(70, 10, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 0 65", []string{"only 0 events were in flight"}},
-		"killed at another time":      {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 150 bridge-kill 0 ", []string{"only 0 events were in flight"}},
-		"in the spool at a kill":      {func(w *world) { w.answered(0, 10, 200) }, "F 150 bridge-kill 1 ", nil},
-		"refused by a full spool":     {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 15 spool-full 0 ", nil},
-		"not refused by a full one":   {func(w *world) { w.answered(20, 10, 200) }, "F 15 spool-full 0 ", []string{"1 duplicates, though"}},
+		"in the spool at a kill, first sent when nobody was there": {
+			func(w *world) { w.answeredOn(40, 70, 10, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 1 65", nil,
+		},
+		"in the spool at a kill, first sent to the next receiver": {
+			func(w *world) { w.answered(70, 10, 0); w.answered(200, 10, 200) }, "F 50 bridge-kill 1 65", []string{"no kill explains"},
+		},
+		"killed at another time":    {func(w *world) { w.answered(0, 100, 0); w.answered(200, 10, 200) }, "F 150 bridge-kill 0 ", []string{"only 0 events were in flight"}},
+		"in the spool at a kill":    {func(w *world) { w.answered(0, 10, 200) }, "F 150 bridge-kill 1 ", nil},
+		"refused by a full spool":   {func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 15 spool-full 0 ", nil},
+		"not refused by a full one": {func(w *world) { w.answered(20, 10, 200) }, "F 15 spool-full 0 ", []string{"1 duplicates, though"}},
 		"refused, and another in flight": {
 			func(w *world) { w.answered(0, 10, 503); w.answered(20, 10, 200) }, "F 150 bridge-kill 1 ", []string{"no kill explains"},
 		},

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -70,11 +71,25 @@ func newClient(connections int) *http.Client {
 	return &http.Client{
 		Timeout: answerWait,
 		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+			DialContext:         dialDated,
 			MaxIdleConnsPerHost: connections, DisableCompression: true, IdleConnTimeout: time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// datedConn is a connection that knows when it was made.
+type datedConn struct {
+	net.Conn
+	since time.Time
+}
+
+func dialDated(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return datedConn{c, time.Now()}, nil
 }
 
 // finish ends the making of new requests and waits, for patience at most, until
@@ -161,9 +176,15 @@ func (l *load) attempt(ctx context.Context, r *request, base string) int {
 	start := time.Now()
 	req, err := l.keys.sign(r, base, start)
 	if err != nil {
-		l.journal.attempt(r, start, start, 0)
+		l.journal.attempt(r, start, start, 0, time.Time{})
 		return 0
 	}
+	var since time.Time
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		if c, ok := i.Conn.(datedConn); ok {
+			since = c.since
+		}
+	}})
 	res, err := l.client.Do(req.WithContext(ctx))
 	end, status := time.Now(), 0
 	if err == nil {
@@ -174,7 +195,7 @@ func (l *load) attempt(ctx context.Context, r *request, base string) int {
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		status = nobodyThere
 	}
-	l.journal.attempt(r, start, end, status)
+	l.journal.attempt(r, start, end, status, since)
 	return status
 }
 

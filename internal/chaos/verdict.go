@@ -93,6 +93,11 @@ func first(o []offence) []offence { return slices.Clone(o[:min(len(o), maxOffenc
 // killed and counts their events and those that the receiver held itself.
 func (l *ledger) markInTrouble(t *tally) int {
 	events := 0
+	for _, a := range t.silent {
+		if !slices.ContainsFunc(t.kills, func(k fault) bool { return a.tooLateFor(k) }) {
+			l.requests[a.request].unanswered = true
+		}
+	}
 	for _, k := range t.kills {
 		events += k.events
 		for _, a := range t.silent {
@@ -105,6 +110,10 @@ func (l *ledger) markInTrouble(t *tally) int {
 	}
 	return events
 }
+
+// tooLateFor reports whether the process that a kill ended was gone when the attempt
+// began, and the attempt's connection led to it: nobody can have taken it.
+func (a attempt) tooLateFor(k fault) bool { return 0 <= a.since && a.since <= k.to && k.to <= a.from }
 
 // count adds one request to a verdict.
 func (l *ledger) count(v *verdict, id uint32, r *requestState) {
