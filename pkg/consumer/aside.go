@@ -103,8 +103,14 @@ func (s *session) dead(t *task, reason string, err error) *broker.Record {
 
 // delayed is the record that a failed one becomes for a while, in the topic of a delay.
 func (s *session) delayed(t *task, topic, delay time.Duration, err error) *broker.Record {
-	due := s.c.cfg.Now().Add(delay).UTC().Format(stamp)
+	due := stampAfter(s.c.cfg.Now().Add(delay))
 	return s.aside(t, s.c.cfg.Retry.retryTopic(topic), err, event.Header{Key: HeaderNotBefore, Value: []byte(due)})
+}
+
+// stampAfter is a time in a header that is not before the time itself, which is finer
+// than a stamp can say: nothing that waits is to come early.
+func stampAfter(at time.Time) string {
+	return at.Add(time.Millisecond - 1).UTC().Format(stamp)
 }
 
 // aside is a record put aside: a copy with the story of its failures. Its time is now,

@@ -278,3 +278,15 @@ func TestClassify(t *testing.T) {
 		t.Error("nil is no error")
 	}
 }
+
+// TestAStampIsNeverEarly: a stamp is coarser than the clock, and a delay is the least wait.
+func TestAStampIsNeverEarly(t *testing.T) {
+	whole := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, beyond := range []time.Duration{0, 1, 999_999, time.Millisecond, time.Millisecond + 1, time.Second - 1} {
+		at := whole.Add(beyond)
+		said, err := time.Parse(time.RFC3339, stampAfter(at))
+		if late := said.Sub(at); err != nil || late < 0 || late >= time.Millisecond {
+			t.Errorf("%s is stamped %s (%v), want it on time or within a millisecond after", at, said, err)
+		}
+	}
+}
