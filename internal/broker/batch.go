@@ -1,14 +1,19 @@
 package broker
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
 	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/segmentio/kafka-go/compress"
+	"github.com/segmentio/kafka-go/compress/snappy"
 )
 
 // Layout of a version 2 record batch (KIP-98), behind the four-byte length
@@ -38,13 +43,46 @@ const (
 // keepBuffer is the largest buffer that goes back to the pool, in bytes.
 const keepBuffer = 2 << 20
 
+// Compression is how record batches are compressed, by the names of Kafka's
+// compression.type. The zero value and unknown names compress nothing.
+type Compression string
+
+// Compressions. Snappy and LZ4 cost the least time, zstd gives the smallest batches.
+// All clients that follow Kafka's protocol read all of them, some with a library that
+// has to be added.
+const (
+	Uncompressed Compression = "none"
+	Gzip         Compression = "gzip"
+	Snappy       Compression = "snappy"
+	LZ4          Compression = "lz4"
+	Zstd         Compression = "zstd"
+)
+
+// codec returns kafka-go's codec; nil for none.
+func (c Compression) codec() compress.Codec {
+	switch c {
+	case Gzip:
+		return &compress.GzipCodec
+	case Snappy: // kafka-go's own choice is slower by half, for batches smaller by a tenth
+		return &snappy.Codec{Compression: snappy.FasterCompression}
+	case LZ4:
+		return &compress.Lz4Codec
+	case Zstd:
+		return &compress.ZstdCodec
+	case Uncompressed:
+	}
+	return nil
+}
+
 // castagnoli is the polynomial of CRC-32C; the table is never written to.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// batch is one record batch as it goes over the wire, never compressed: its
-// records are small and the broker is near.
+// batch is one record batch as it goes over the wire.
 type batch struct {
+	from    *batches
 	buf     []byte
+	packed  bool // its records are compressed, or would gain nothing by it
+	codec   int8 // as the attributes name it; 0: not compressed
 	records int32
 	base    int64 // milliseconds; deltas of the records' timestamps count from it
 	max     int64
@@ -53,13 +91,17 @@ type batch struct {
 }
 
 // batches recycles buffers between lanes.
-type batches struct{ pool sync.Pool }
+type batches struct {
+	pool    sync.Pool
+	codec   compress.Codec // nil: batches are not compressed
+	scratch sync.Pool      // of *bytes.Buffer, what is compressed into
+}
 
 func (p *batches) get() *batch {
 	if b, ok := p.pool.Get().(*batch); ok {
 		return b
 	}
-	return &batch{buf: make([]byte, atRecords, 4<<10)}
+	return &batch{from: p, buf: make([]byte, atRecords, 4<<10)}
 }
 
 func (p *batches) put(b *batch) {
@@ -73,7 +115,7 @@ func (b *batch) reset() {
 	if b.shared {
 		b.buf, b.shared = make([]byte, atRecords, cap(b.buf)), false
 	}
-	b.buf, b.records = b.buf[:atRecords], 0
+	b.buf, b.records, b.packed, b.codec = b.buf[:atRecords], 0, false, 0
 }
 
 // add appends a record; the zero time becomes now.
@@ -87,19 +129,20 @@ func (b *batch) add(r *Record, now time.Time) {
 	}
 	b.max = max(b.max, ms)
 	size := recordBodySize(r, ms-b.base, int64(b.records))
-	b.buf = binary.AppendVarint(b.buf, int64(size))
-	b.buf = append(b.buf, 0) // attributes: none are defined
-	b.buf = binary.AppendVarint(b.buf, ms-b.base)
-	b.buf = binary.AppendVarint(b.buf, int64(b.records))
-	b.buf = appendBytes(b.buf, r.Key)
-	b.buf = appendBytes(b.buf, r.Value)
-	b.buf = binary.AppendVarint(b.buf, int64(len(r.Headers)))
+	buf := binary.AppendVarint(b.buf, int64(size)) // a local slice: its header stays in registers
+	buf = append(buf, 0)                           // attributes: none are defined
+	buf = binary.AppendVarint(buf, ms-b.base)
+	buf = binary.AppendVarint(buf, int64(b.records))
+	buf = appendBytes(buf, r.Key)
+	buf = appendBytes(buf, r.Value)
+	buf = binary.AppendVarint(buf, int64(len(r.Headers)))
 	for i := range r.Headers {
 		h := &r.Headers[i]
-		b.buf = binary.AppendVarint(b.buf, int64(len(h.Key)))
-		b.buf = append(b.buf, h.Key...)
-		b.buf = appendBytes(b.buf, h.Value)
+		buf = binary.AppendVarint(buf, int64(len(h.Key)))
+		buf = append(buf, h.Key...)
+		buf = appendBytes(buf, h.Value)
 	}
+	b.buf = buf
 	b.records++
 }
 
@@ -112,16 +155,44 @@ func appendBytes(dst, v []byte) []byte {
 	return append(binary.AppendVarint(dst, int64(len(v))), v...)
 }
 
-// seal writes the header for the producer and the sequence number of the first
-// record. It may be called again for another producer: the records stay.
+// pack compresses the records, unless that would make them longer. No record is added
+// from here on.
+func (b *batch) pack() {
+	b.packed = true
+	codec := b.from.codec
+	if codec == nil {
+		return
+	}
+	out, ok := b.from.scratch.Get().(*bytes.Buffer)
+	if !ok {
+		out = new(bytes.Buffer)
+	}
+	out.Reset()
+	w := codec.NewWriter(out)
+	_, err := w.Write(b.buf[atRecords:])
+	// A buffer takes everything: an error is the codec's, and then they go as they are.
+	if err = errors.Join(err, w.Close()); err == nil && out.Len() < len(b.buf)-atRecords {
+		b.buf, b.codec = append(b.buf[:atRecords], out.Bytes()...), codec.Code()
+	}
+	if out.Cap() <= keepBuffer {
+		b.from.scratch.Put(out)
+	}
+}
+
+// seal compresses the records and writes the header for the producer and the sequence
+// number of the first record. It may be called again for another producer: the records
+// stay.
 func (b *batch) seal(id identity, sequence int32) {
+	if !b.packed {
+		b.pack()
+	}
 	h := b.buf
 	put32(h, len(h)-sizePrefix)
 	put64(h[sizePrefix:], 0) // base offset: the broker's business
 	put32(h[atBatchLength:], len(h)-atLeaderEpoch)
-	put32(h[atLeaderEpoch:], -1) // unknown to producers
-	h[atMagic] = 2               // record batch version
-	put16(h[atAttributes:], 0)   // CreateTime, no compression
+	put32(h[atLeaderEpoch:], -1)            // unknown to producers
+	h[atMagic] = 2                          // record batch version
+	put16(h[atAttributes:], int16(b.codec)) // CreateTime, no transaction
 	put32(h[atLastDelta:], b.records-1)
 	put64(h[atBaseTimestamp:], b.base)
 	put64(h[atMaxTimestamp:], b.max)
@@ -171,11 +242,8 @@ func bytesSize(v []byte) int {
 
 // varintSize is the length of v as a zigzag varint (binary.AppendVarint).
 func varintSize(v int64) int {
-	n := 1
-	for u := uint64(v)<<1 ^ uint64(v>>63); u >= 0x80; u >>= 7 { //nolint:gosec // zigzag
-		n++
-	}
-	return n
+	u := uint64(v)<<1 ^ uint64(v>>63) //nolint:gosec // zigzag
+	return (bits.Len64(u|1) + 6) / 7
 }
 
 // States of a handover.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,11 @@ import (
 )
 
 func encode(id identity, sequence int32, recs []Record) *batch {
-	b := new(batches).get()
+	return encodeAs(Uncompressed, id, sequence, recs)
+}
+
+func encodeAs(c Compression, id identity, sequence int32, recs []Record) *batch {
+	b := (&batches{codec: c.codec()}).get()
 	b.reset()
 	for i := range recs {
 		b.add(&recs[i], time.UnixMilli(1))
@@ -45,20 +50,22 @@ func genRecord(t *rapid.T) Record {
 // wholeBytes compares byte slices at once and tells nil from empty.
 var wholeBytes = cmp.Comparer(func(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) })
 
+var compressions = []Compression{"", Uncompressed, Gzip, Snappy, LZ4, Zstd}
+
 // Two decoders that are not ours read what was encoded.
 func TestBatchReadsBack(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		recs := rapid.SliceOfN(rapid.Custom(genRecord), 1, 20).Draw(rt, "records")
 		id := identity{producer: rapid.Int64Min(0).Draw(rt, "producer"), epoch: rapid.Int16Min(0).Draw(rt, "epoch")}
 		sequence := rapid.Int32Min(0).Draw(rt, "sequence")
-		b := encode(id, sequence, recs)
+		b := encodeAs(rapid.SampledFrom(compressions).Draw(rt, "compression"), id, sequence, recs)
 		if d := cmp.Diff(recs, decodeKafkaGo(t, b.buf), wholeBytes); d != "" {
 			rt.Errorf("kafka-go reads something else:\n%s", d)
 		}
-		if d := cmp.Diff(recs, decodeFranz(rt, b.buf[sizePrefix:], id, sequence), wholeBytes); d != "" {
+		if d := cmp.Diff(recs, decodeFranz(rt, b.buf[sizePrefix:], id, sequence, b.codec), wholeBytes); d != "" {
 			rt.Errorf("franz-go reads something else:\n%s", d)
 		}
-		if len(recs) == 1 && len(b.buf) != sizePrefix+BatchOverhead+RecordBytes(&recs[0]) {
+		if len(recs) == 1 && b.codec == 0 && len(b.buf) != sizePrefix+BatchOverhead+RecordBytes(&recs[0]) {
 			rt.Errorf("batch of %d bytes, but RecordBytes says %d", len(b.buf), RecordBytes(&recs[0]))
 		}
 		bound := sizePrefix + BatchOverhead
@@ -91,7 +98,7 @@ func decodeKafkaGo(t testing.TB, raw []byte) []Record {
 	}
 }
 
-func decodeFranz(t *rapid.T, raw []byte, id identity, sequence int32) []Record {
+func decodeFranz(t *rapid.T, raw []byte, id identity, sequence int32, codec int8) []Record {
 	var b kmsg.RecordBatch
 	if err := b.ReadFrom(raw); err != nil {
 		t.Fatalf("franz-go: %v", err)
@@ -99,7 +106,7 @@ func decodeFranz(t *rapid.T, raw []byte, id identity, sequence int32) []Record {
 	if b.ProducerID != id.producer || b.ProducerEpoch != id.epoch || b.FirstSequence != sequence {
 		t.Errorf("batch is of producer %d epoch %d sequence %d", b.ProducerID, b.ProducerEpoch, b.FirstSequence)
 	}
-	if int(b.Length) != len(raw)-12 || b.Magic != 2 || b.Attributes != 0 || b.LastOffsetDelta != b.NumRecords-1 {
+	if int(b.Length) != len(raw)-12 || b.Magic != 2 || b.Attributes != int16(codec) || b.LastOffsetDelta != b.NumRecords-1 {
 		t.Errorf("header is off: %+v", b)
 	}
 	inner, err := kfake.BatchRecords(b)
@@ -126,12 +133,45 @@ func decodeFranz(t *rapid.T, raw []byte, id identity, sequence int32) []Record {
 }
 
 func TestBatchSealedAgainKeepsItsRecords(t *testing.T) {
-	recs := []Record{record("a"), record("b")}
-	b := encode(identity{producer: 1}, 7, recs)
-	b.seal(identity{producer: 2, epoch: 3}, 0)
-	want := encode(identity{producer: 2, epoch: 3}, 0, recs)
-	if !bytes.Equal(b.buf, want.buf) {
-		t.Error("sealing again differs from encoding for the new producer")
+	recs := []Record{record("a"), record(strings.Repeat("b", 500))}
+	for _, c := range compressions {
+		b := encodeAs(c, identity{producer: 1}, 7, recs)
+		b.seal(identity{producer: 2, epoch: 3}, 0)
+		want := encodeAs(c, identity{producer: 2, epoch: 3}, 0, recs)
+		if !bytes.Equal(b.buf, want.buf) {
+			t.Errorf("compression %q: sealing again differs from encoding for the new producer", c)
+		}
+	}
+}
+
+// Attributes name the codec as Kafka numbers them, and what would grow goes as it is.
+func TestBatchIsCompressedWhereThatMakesItSmaller(t *testing.T) {
+	long, short := []Record{record(strings.Repeat("event ", 500))}, []Record{{Value: []byte("x")}}
+	plain := len(encode(identity{}, 0, long).buf)
+	for c, code := range map[Compression]uint16{Uncompressed: 0, "unheard-of": 0, Gzip: 1, Snappy: 2, LZ4: 3, Zstd: 4} {
+		b := encodeAs(c, identity{}, 0, long)
+		if got := binary.BigEndian.Uint16(b.buf[atAttributes:]); got != code {
+			t.Errorf("compression %q: attributes are %d, want %d", c, got, code)
+		}
+		if small := len(b.buf) < plain/4; small != (code != 0) {
+			t.Errorf("compression %q: %d bytes of %d", c, len(b.buf), plain)
+		}
+		b = encodeAs(c, identity{}, 0, short)
+		if got := binary.BigEndian.Uint16(b.buf[atAttributes:]); got != 0 || len(b.buf) != sizePrefix+BatchOverhead+RecordBytes(&short[0]) {
+			t.Errorf("compression %q: one byte became %d, with attributes %d", c, len(b.buf), got)
+		}
+	}
+}
+
+// A batch that was compressed is used again for records that are not to be found in it.
+func TestBatchStartsAnewAfterCompression(t *testing.T) {
+	b := encodeAs(Snappy, identity{}, 0, []Record{record(strings.Repeat("old ", 300))})
+	b.reset()
+	next := record("new")
+	b.add(&next, time.UnixMilli(1))
+	b.seal(identity{producer: 1}, 0)
+	if got := decodeKafkaGo(t, b.buf); len(got) != 1 || string(got[0].Value) != "new" {
+		t.Errorf("read %v", got)
 	}
 }
 

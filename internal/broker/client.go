@@ -10,6 +10,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/apiversions"
+
+	"github.com/postrider/postrider/internal/rawconn"
 )
 
 // Defaults of Options.
@@ -97,14 +99,15 @@ func dialer(timeout time.Duration) func(context.Context, string, string) (net.Co
 	d := &net.Dialer{Timeout: timeout}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
-		if err == nil {
-			context.AfterFunc(ctx, func() {
-				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-					_ = conn.SetDeadline(time.Unix(1, 0)) // fails what is being read or written
-				}
-			})
+		if err != nil {
+			return nil, err //nolint:wrapcheck // kafka-go wraps it
 		}
-		return conn, err
+		context.AfterFunc(ctx, func() {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				_ = conn.SetDeadline(time.Unix(1, 0)) // fails what is being read or written
+			}
+		})
+		return rawconn.Wrap(conn), nil
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
@@ -36,9 +38,11 @@ var errApart = errors.New("shared produce request can't be sent as a whole")
 type seat struct {
 	handover
 
-	l     *lane
-	wait  time.Duration // for the answer, from boarding
-	shift uint64        // of the convoy, at boarding
+	l    *lane
+	wait time.Duration // for the answer
+	trip bool          // the driver packed it; else its lane's goroutine waits for done
+	// Where the batch stands in its request.
+	topic, part int
 
 	err  error         // the answer, written before done
 	done chan struct{} // one token with the answer
@@ -50,8 +54,8 @@ func (s *seat) answer(err error) {
 }
 
 // convoy brings the batches of many lanes to one leader in few requests. While
-// a request is in flight the batches for the next one gather; nobody waits for
-// a timer when no request is in flight.
+// a request is in flight those for the next one gather; nobody waits for a timer
+// when no request is in flight.
 //
 // A broker answers a request when the last of its partitions is replicated or
 // timed out. So only batches that are expected to be quick travel together: a
@@ -61,90 +65,169 @@ type convoy struct {
 	p *GroupCommitter
 
 	mu      sync.Mutex
-	queue   []*seat
-	drivers int    // of this shift
-	shift   uint64 // grows when a request in flight is overtaken
+	ready   []*lane // what they have in line goes with the next request
+	queue   []*seat // of lanes that work for themselves
+	idle    []*lane // memory for the next ready
+	drivers int     // of this shift
+	shift   uint64  // grows when a request in flight is overtaken
+	late    bool    // the request in flight is away for longer than patience
+	timer   *time.Timer
 	spare   *load
+}
+
+// admit lets a lane go with the next request, of which launch makes sure.
+func (v *convoy) admit(l *lane) {
+	v.mu.Lock()
+	v.ready = append(v.ready, l)
+	v.mu.Unlock()
+}
+
+// launch makes sure that what waits will be sent.
+func (v *convoy) launch() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.drivers < convoyRequests {
+		v.employ()
+		return
+	}
+	v.overtake()
 }
 
 // board queues s and makes sure that somebody will send it.
 func (v *convoy) board(s *seat) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.queue = append(v.queue, s)
-	s.shift = v.shift
-	if v.drivers < convoyRequests {
-		v.employ()
-	}
+	v.mu.Unlock()
+	v.launch()
 }
 
-// overtake sends what is queued although s was not answered yet. The drivers
-// that are under way go home when they come back.
-func (v *convoy) overtake(s *seat) {
+// overdue says that the request in flight is away for longer than patience.
+func (v *convoy) overdue() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if s.shift == v.shift && len(v.queue) > 0 {
+	v.late = v.drivers > 0
+	v.overtake()
+}
+
+// overtake sends what waits although the request in flight was not answered yet, if
+// that is late. The drivers that are under way go home when they come back. The
+// caller holds mu.
+func (v *convoy) overtake() {
+	if v.late && len(v.ready)+len(v.queue) > 0 {
 		v.shift++
-		v.drivers = 0
+		v.drivers, v.late = 0, false
 		v.employ()
 	}
 }
 
-// employ starts a driver, for whom Close waits: the caller is a busy lane.
+// employ starts a driver, for whom Close waits. The caller holds mu.
 func (v *convoy) employ() {
+	if len(v.ready)+len(v.queue) == 0 {
+		return
+	}
 	if v.p.start() {
 		v.drivers++
 		go v.drive(v.shift)
+		return
 	}
+	for _, l := range v.ready { // a closed publisher; seats' lanes are busy, so there are none
+		l.strand()
+	}
+	clear(v.ready)
+	v.ready = v.ready[:0]
 }
 
-// drive sends request after request until nothing is queued or the shift ends.
+// drive sends request after request until nothing waits or the shift ends.
 func (v *convoy) drive(shift uint64) {
 	defer v.p.done()
 	for {
-		// The lanes that became ready at the same instant get aboard first:
-		// those of one webhook, and those that were just answered.
-		runtime.Gosched()
+		runtime.Gosched() // whoever is ready at the same instant gets aboard, or was just answered
 		r := v.next(shift)
 		if r == nil {
 			return
 		}
-		if r.send(v.p) {
-			v.mu.Lock()
-			v.spare = r
-			v.mu.Unlock()
-		}
+		v.settle(r, shift)
 	}
 }
 
-// next takes what fits into a request; nil means that the driver goes home.
+// next forms a request of what waits; nil means that the driver goes home.
 func (v *convoy) next(shift uint64) *load {
+	for {
+		r, lanes, on := v.gather(shift)
+		if !on {
+			return nil
+		}
+		v.pack(r, lanes)
+		if len(r.seats) > 0 {
+			return r
+		}
+		v.mu.Lock()
+		v.spare = r
+		v.mu.Unlock()
+	}
+}
+
+// gather takes the seats that fit into a request, and the lanes that are to be
+// packed. on is false when the driver goes home.
+func (v *convoy) gather(shift uint64) (r *load, lanes []*lane, on bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if shift != v.shift {
-		return nil
+		return nil, nil, false
 	}
-	var r *load
-	n, size := 0, 0
+	v.late = false
+	if len(v.ready)+len(v.queue) == 0 {
+		v.drivers--
+		v.timer.Stop()
+		return nil, nil, false
+	}
+	r = v.load()
+	v.seat(r)
+	lanes, v.ready, v.idle = v.ready, v.idle[:0], nil
+	if v.timer == nil {
+		v.timer = time.AfterFunc(v.p.patience, v.overdue)
+	} else {
+		v.timer.Reset(v.p.patience)
+	}
+	return r, lanes, true
+}
+
+// seat moves queued seats into a request. The caller holds mu.
+func (v *convoy) seat(r *load) {
+	n := 0
 	for _, s := range v.queue {
-		if size += len(s.data); size > convoyBytes && r != nil {
+		if len(r.seats) > 0 && r.size+len(s.data) > convoyBytes {
 			break
 		}
-		if n++; !s.open() {
-			continue // its lane gave up
+		if n++; s.open() { // else its lane gave up
+			r.add(s)
 		}
-		if r == nil {
-			r = v.load()
-		}
-		r.add(s)
 	}
 	rest := copy(v.queue, v.queue[n:])
 	clear(v.queue[rest:])
 	v.queue = v.queue[:rest]
-	if r == nil {
-		v.drivers--
+}
+
+// pack fills a request with what the lanes have in line. Lanes that it has no room
+// for go before others with the next one.
+func (v *convoy) pack(r *load, lanes []*lane) {
+	now, n := v.p.opts.Now(), 0
+	for _, l := range lanes {
+		if r.size > convoyBytes-l.p.opts.MaxBatchBytes && len(r.seats) > 0 {
+			break
+		}
+		n++
+		if s := l.pack(now); s != nil {
+			r.add(s)
+		}
 	}
-	return r
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n < len(lanes) {
+		v.ready = slices.Insert(v.ready, 0, lanes[n:]...)
+	}
+	clear(lanes)
+	v.idle = lanes[:0]
 }
 
 func (v *convoy) load() *load {
@@ -155,31 +238,50 @@ func (v *convoy) load() *load {
 	return newLoad()
 }
 
-// send carries the seats to their leader and answers them. It reports whether
-// the load may be used again.
-func (r *load) send(p *GroupCommitter) bool {
+// settle carries a request to its leader and brings the answers to its seats.
+func (v *convoy) settle(r *load, shift uint64) {
+	began := v.p.opts.Now()
+	answer, err := r.send(v.p)
+	took := v.p.opts.Now().Sub(began)
+	if err != nil && len(r.seats) > 1 && unsent(err) {
+		err = errApart
+	}
+	lost := err != nil // then r is not used again
+	var more []*lane
+	for i, s := range r.seats {
+		if !lost {
+			r.seats[i], err = nil, outcomeOf(answer, s)
+		}
+		if !s.trip {
+			s.answer(err)
+			continue
+		}
+		l := s.l
+		if l.arrive(s, err, took) {
+			more = append(more, l)
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !lost {
+		r.reset()
+		v.spare = r
+	}
+	v.ready = append(v.ready, more...)
+	if shift != v.shift && v.drivers < convoyRequests {
+		v.employ()
+	}
+}
+
+// send carries the request to its leader.
+func (r *load) send(p *GroupCommitter) (*produce.Response, error) {
 	wait := time.Duration(0)
 	for _, s := range r.seats {
 		wait = max(wait, s.wait)
 	}
 	ctx, cancel := context.WithTimeout(p.root, wait)
-	answer, err := r.roundTrip(ctx, p)
-	cancel()
-	if err != nil {
-		if len(r.seats) > 1 && unsent(err) {
-			err = errApart
-		}
-		for _, s := range r.seats {
-			s.answer(err)
-		}
-		return false
-	}
-	for i, s := range r.seats {
-		r.seats[i] = nil
-		s.answer(outcomeOf(answer, s.l))
-	}
-	r.reset()
-	return true
+	defer cancel()
+	return r.roundTrip(ctx, p)
 }
 
 // unsent recognizes failures that come before the first byte is written: the

@@ -69,5 +69,5 @@ func (l *lane) charted() *convoy {
 // last one was slow, and its company would be answered late; or its own time is
 // short, so that the broker would give up too early on the others.
 func (d *delivery) solitary(wait time.Duration) bool {
-	return d.l.slow || d.tries > 1 || d.atRisk() || wait < d.l.p.opts.AttemptTimeout/2
+	return d.apart || d.l.slow || d.tries > 1 || d.atRisk() || wait < d.l.p.opts.AttemptTimeout/2
 }

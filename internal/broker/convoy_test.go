@@ -60,7 +60,7 @@ func (r *rig) stall(which func(produced) bool) (waiting chan struct{}, free func
 		r.cluster.KeepControl()
 		if slices.ContainsFunc(parseProduce(r.t, req), which) {
 			waiting <- struct{}{}
-			r.cluster.SleepControl(func() { <-gate })
+			r.sleepUntil(gate)
 		}
 		return nil, nil, false
 	})
@@ -73,14 +73,14 @@ func isValue(v string) func(produced) bool {
 	return func(p produced) bool { return len(p.values) > 0 && p.values[0] == v }
 }
 
-// queued waits until n batches wait in the convoy to the only broker.
+// queued waits until the batches of n lanes wait for the convoy to the only broker.
 func (r *rig) queued(n int) {
 	r.t.Helper()
 	v := r.topic(wide).routes.Load().convoys[0]
 	eventually(r.t, fmt.Sprint(n, " batches in the queue"), func() bool {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return len(v.queue) == n
+		return len(v.ready)+len(v.queue) == n
 	})
 }
 

@@ -41,7 +41,9 @@ func (e *answerError) Unwrap() error { return kafka.Error(e.code) }
 // stopped waiting.
 type load struct {
 	rawproduce.Request
-	seats []*seat
+	seats  []*seat
+	topics []*topic // of Topics
+	size   int      // of the batches, bytes
 }
 
 func newLoad() *load {
@@ -58,26 +60,31 @@ func (r *load) add(s *seat) {
 		r.Timeout = millis
 	}
 	r.seats = append(r.seats, s)
-	t := r.topic(s.l.topic.name)
+	r.size += len(s.data)
+	s.topic = r.topic(s.l.topic)
+	t := &r.Topics[s.topic]
+	s.part = len(t.Partitions)
 	t.Partitions = append(t.Partitions, rawproduce.RequestPartition{
 		Partition: s.l.partition, RecordSet: protocol.RawRecordSet{Reader: &s.handover},
 	})
 }
 
-// topic returns the part for a topic. There are few, so a search is quick.
-func (r *load) topic(name string) *rawproduce.RequestTopic {
-	for i := range r.Topics {
-		if r.Topics[i].Topic == name {
-			return &r.Topics[i]
+// topic returns where the part for a topic is. There are few, so a search is quick.
+func (r *load) topic(t *topic) int {
+	for i, known := range r.topics {
+		if known == t {
+			return i
 		}
 	}
-	if n := len(r.Topics); n < cap(r.Topics) { // keeps the old partitions' array
+	n := len(r.Topics)
+	if n < cap(r.Topics) { // keeps the old partitions' array
 		r.Topics = r.Topics[:n+1]
-		r.Topics[n].Topic = name
+		r.Topics[n].Topic = t.name
 	} else {
-		r.Topics = append(r.Topics, rawproduce.RequestTopic{Topic: name})
+		r.Topics = append(r.Topics, rawproduce.RequestTopic{Topic: t.name})
 	}
-	return &r.Topics[len(r.Topics)-1]
+	r.topics = append(r.topics, t)
+	return n
 }
 
 // reset empties the load and keeps its memory.
@@ -87,7 +94,7 @@ func (r *load) reset() {
 		clear(r.Topics[i].Partitions)
 		r.Topics[i].Partitions = r.Topics[i].Partitions[:0]
 	}
-	r.seats, r.Topics = r.seats[:0], r.Topics[:0]
+	r.seats, r.Topics, r.topics, r.size = r.seats[:0], r.Topics[:0], r.topics[:0], 0
 }
 
 func (r *load) roundTrip(ctx context.Context, p *GroupCommitter) (*produce.Response, error) {
@@ -102,8 +109,16 @@ func (r *load) roundTrip(ctx context.Context, p *GroupCommitter) (*produce.Respo
 	return answer, nil
 }
 
-// outcomeOf finds the answer to a lane's batch: nil, or an *answerError.
-func outcomeOf(answer *produce.Response, l *lane) error {
+// outcomeOf finds the answer to a seat's batch: nil, or an *answerError. It looks
+// first where the batch stood in the request.
+func outcomeOf(answer *produce.Response, s *seat) error {
+	l := s.l
+	if s.topic < len(answer.Topics) && answer.Topics[s.topic].Topic == l.topic.name {
+		parts := answer.Topics[s.topic].Partitions
+		if s.part < len(parts) && parts[s.part].Partition == l.partition {
+			return verdictOn(&parts[s.part])
+		}
+	}
 	for i := range answer.Topics {
 		if answer.Topics[i].Topic != l.topic.name {
 			continue
@@ -141,7 +156,12 @@ func (d *delivery) attempt() (rule, error) {
 	}
 	s := l.sit(d.b.buf, wait)
 	err := d.carry(s)
-	took := p.opts.Now().Sub(began)
+	return d.learn(s, err, p.opts.Now().Sub(began))
+}
+
+// learn is what an attempt that ended with err, after some time, means.
+func (d *delivery) learn(s *seat, err error, took time.Duration) (rule, error) {
+	l := d.l
 	l.slow = err != nil || took > slowAttempt
 	if err == nil {
 		l.seat = s
@@ -153,7 +173,7 @@ func (d *delivery) attempt() (rule, error) {
 	}
 	taken, busy := s.revoke()
 	d.b.shared = d.b.shared || busy
-	return l.transportRule(wait-took, taken, err)
+	return l.transportRule(s.wait-took, taken, err)
 }
 
 // identify gets an identity newer than the last one left behind.
@@ -175,7 +195,7 @@ func (l *lane) sit(data []byte, wait time.Duration) *seat {
 		s = &seat{l: l, done: make(chan struct{}, 1)}
 	}
 	l.seat = nil
-	s.data, s.wait, s.err = data, wait, nil
+	s.data, s.wait, s.err, s.trip = data, wait, nil, false
 	s.state.Store(offered)
 	return s
 }
@@ -214,31 +234,24 @@ func (l *lane) alone(s *seat) error {
 	if err != nil {
 		return err
 	}
-	return outcomeOf(answer, l)
+	return outcomeOf(answer, s)
 }
 
 // ride waits for a place in a shared request, and for its answer.
 func (l *lane) ride(v *convoy, s *seat) error {
-	patience := min(l.p.patience, s.wait)
 	if l.timer == nil {
-		l.timer = time.NewTimer(patience)
+		l.timer = time.NewTimer(s.wait)
 	} else {
-		l.timer.Reset(patience)
+		l.timer.Reset(s.wait)
 	}
 	defer l.timer.Stop()
 	v.board(s)
-	for left := s.wait - patience; ; left = 0 {
-		select {
-		case <-s.done:
-			return s.err
-		case <-l.p.root.Done():
-			return l.p.root.Err()
-		case <-l.timer.C:
-		}
-		if left <= 0 {
-			return context.DeadlineExceeded
-		}
-		v.overtake(s)
-		l.timer.Reset(left)
+	select {
+	case <-s.done:
+		return s.err
+	case <-l.p.root.Done():
+		return l.p.root.Err()
+	case <-l.timer.C:
+		return context.DeadlineExceeded
 	}
 }

@@ -50,6 +50,7 @@ type delivery struct {
 	group []*entry
 
 	formed bool
+	apart  bool // the group does not go with others
 	// unsure: an attempt with these bytes has an unknown outcome.
 	unsure bool
 	// lineage is the generation of the identity under which an attempt of a
@@ -79,17 +80,22 @@ var errTrackLost = errors.New("producer id was replaced")
 func (l *lane) deliver(group []*entry, b *batch, lineage uint64) {
 	l.expose(lineage != 0)
 	d := delivery{l: l, b: b, group: group, lineage: lineage, began: l.p.opts.Now()}
-	culprit := d.run()
+	l.conclude(&d, d.run())
+}
+
+// conclude ends a delivery that was refused for one of its records, if it was.
+func (l *lane) conclude(d *delivery, culprit error) {
 	switch {
 	case culprit == nil:
 	case len(d.group) == 1:
 		d.fail(culprit)
 	default:
+		lineage := d.lineage
 		if d.unsure {
 			lineage = l.id.generation
 		}
-		l.deliver(d.group[:len(d.group)/2], b, lineage)
-		l.deliver(d.group[len(d.group)/2:], b, lineage)
+		l.deliver(d.group[:len(d.group)/2], d.b, lineage)
+		l.deliver(d.group[len(d.group)/2:], d.b, lineage)
 	}
 }
 
@@ -99,19 +105,28 @@ func (d *delivery) run() (culprit error) {
 	for d.form() {
 		seen := d.l.p.client.generation()
 		r, err := d.attempt()
-		if r.verdict == accepted {
-			d.accept()
-			return nil
+		if done, culprit := d.react(r, err, seen); done {
+			return culprit
 		}
-		if d.note(r, err); r.verdict == divide && !d.perhapsDamaged(err) {
-			return r.topicError(d.l.topic.name, err)
-		}
-		if d.judge(r, err, seen) {
-			return nil
-		}
-		_ = d.l.p.wait(d.l.p.root, d.pause()) // cut short by Close only
 	}
 	return nil
+}
+
+// react acts on an attempt's result, and waits before the next one. done means that
+// there is none: the group is settled, or refused for one of its records.
+func (d *delivery) react(r rule, err error, seen uint64) (done bool, culprit error) {
+	if r.verdict == accepted {
+		d.accept()
+		return true, nil
+	}
+	if d.note(r, err); r.verdict == divide && !d.perhapsDamaged(err) {
+		return true, r.topicError(d.l.topic.name, err)
+	}
+	if d.judge(r, err, seen) {
+		return true, nil
+	}
+	_ = d.l.p.wait(d.l.p.root, d.pause()) // cut short by Close only
+	return false, nil
 }
 
 // form prepares the next attempt. It settles records whose time is over; false

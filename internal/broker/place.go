@@ -92,9 +92,11 @@ func (l *lane) damaged(ref Ref, err error) {
 // their partitions. Call it once, before the first Deliver, so that they go
 // before anything new.
 func (p *GroupCommitter) Resume(stored []Stored) {
+	var f fleet
 	for i := range stored {
-		p.topic(stored[i].Topic).enqueue(inStore(&stored[i]))
+		p.topic(stored[i].Topic).enqueue(inStore(&stored[i]), &f)
 	}
+	f.launch()
 }
 
 // blocked says that a record for this slot is better stored at once than sent:
@@ -148,7 +150,9 @@ func (p *GroupCommitter) bury(ref Ref, rec *Record, cause error) {
 		defer cancel()
 		if refs, err := p.opts.Store.Append(ctx, []Record{stand}); err == nil {
 			next := Describe(refs[0], &stand)
-			p.topic(stand.Topic).enqueue(inStore(&next))
+			var f fleet
+			p.topic(stand.Topic).enqueue(inStore(&next), &f)
+			f.launch()
 			p.opts.Store.Settle([]Ref{ref}, nil)
 			return
 		}

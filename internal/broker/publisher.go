@@ -54,9 +54,11 @@ type PublisherOptions struct {
 	// MaxInFlightBytes bounds the records held for publishing, all together;
 	// default 64 MiB.
 	MaxInFlightBytes int64
-	// MaxBatchBytes bounds one record batch; default 1 MiB. A larger record
+	// MaxBatchBytes bounds one record batch before it is compressed; default 1 MiB. A larger record
 	// makes a batch of its own, up to its topic's limit.
 	MaxBatchBytes int
+	// Compression of the batches; default none.
+	Compression Compression
 	// Budget is the time for a Publish whose context has no deadline; default
 	// two seconds.
 	Budget time.Duration
@@ -151,6 +153,7 @@ func NewPublisher(c *Client, o PublisherOptions) *GroupCommitter {
 	if p.observer == nil {
 		p.observer = unobserved{}
 	}
+	p.batches.codec = o.Compression.codec()
 	p.topics.Store(&map[string]*topic{})
 	p.root, p.cancel = context.WithCancelCause(context.Background())
 	return p
@@ -247,11 +250,13 @@ func (p *GroupCommitter) line(ctx context.Context, w *waiter) error {
 	if size := w.admit(p); !p.reserve(size) {
 		return w.refuse(ErrOverloaded)
 	}
+	var f fleet
 	for i := range w.entries {
 		if e := &w.entries[i]; e.state.Load() == stateQueued {
-			e.topic.enqueue(inMemory(e))
+			e.topic.enqueue(inMemory(e), &f)
 		}
 	}
+	f.launch()
 	return nil
 }
 

@@ -80,6 +80,7 @@ func (h *handOver) line(ctx context.Context) {
 	all := full || h.p.tripped()
 	var park []int
 	var behind []*topic // of what is to be stored
+	var f fleet
 	for i := range h.w.entries {
 		e := &h.w.entries[i]
 		if e.state.Load() != stateQueued {
@@ -95,8 +96,9 @@ func (h *handOver) line(ctx context.Context) {
 			park = append(park, i)
 			continue
 		}
-		e.topic.enqueue(inMemory(e))
+		e.topic.enqueue(inMemory(e), &f)
 	}
+	f.launch()
 	if len(park) > 0 {
 		h.park(ctx, park, full)
 	}
@@ -107,10 +109,12 @@ func (h *handOver) line(ctx context.Context) {
 // there is room: the broker may be better than its reputation.
 func (h *handOver) park(ctx context.Context, park []int, full bool) {
 	refs := h.append(ctx, park)
+	var f fleet
+	defer f.launch()
 	for n, i := range park {
 		e := &h.w.entries[i]
 		if h.failed != nil && !full {
-			e.topic.enqueue(inMemory(e))
+			e.topic.enqueue(inMemory(e), &f)
 			continue
 		}
 		if !full {
@@ -120,7 +124,7 @@ func (h *handOver) park(ctx context.Context, park []int, full bool) {
 			e.err = notStored(ErrOverloaded, h.failed)
 		} else {
 			next := Stored{Ref: refs[n], Topic: e.rec.Topic, Slot: e.slot, Size: e.size}
-			e.topic.enqueue(inStore(&next))
+			e.topic.enqueue(inStore(&next), &f)
 			h.mark(i)
 		}
 		e.state.Store(stateSettled)

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
@@ -21,9 +22,19 @@ type identity struct {
 type identities struct {
 	turn   chan struct{} // a mutex that gives up with a context
 	newest identity
+	// known is newest, for those who take it only if it is there.
+	known atomic.Pointer[identity]
 }
 
 func newIdentities() identities { return identities{turn: make(chan struct{}, 1)} }
+
+// peek returns an identity newer than generation after, if one is there.
+func (s *identities) peek(after uint64) (identity, bool) {
+	if id := s.known.Load(); id != nil && id.generation > after {
+		return *id, true
+	}
+	return identity{}, false
+}
 
 // get returns an identity newer than generation after.
 func (s *identities) get(ctx context.Context, p *GroupCommitter, after uint64) (identity, error) {
@@ -49,6 +60,8 @@ func (s *identities) get(ctx context.Context, p *GroupCommitter, after uint64) (
 		epoch:      int16(res.Producer.ProducerEpoch), //nolint:gosec // kafka-go decodes it from an int16
 		generation: s.newest.generation + 1,
 	}
+	newest := s.newest
+	s.known.Store(&newest)
 	p.observer.Identified()
 	p.log.Debug("publisher has a producer id", zap.Int64("producer_id", s.newest.producer))
 	return s.newest, nil

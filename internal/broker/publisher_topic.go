@@ -58,15 +58,15 @@ func (p *GroupCommitter) topic(name string) *topic {
 }
 
 // enqueue hands a place to its lane, or lets it wait until there are lanes.
-func (t *topic) enqueue(at place) {
+func (t *topic) enqueue(at place, f *fleet) {
 	if lanes := t.lanes.Load(); lanes != nil {
-		pick(*lanes, at.slot).enqueue(at)
+		pick(*lanes, at.slot).enqueue(at, f)
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if lanes := t.lanes.Load(); lanes != nil {
-		pick(*lanes, at.slot).enqueue(at)
+		pick(*lanes, at.slot).enqueue(at, f)
 		return
 	}
 	if !t.asking && !t.p.start() {
@@ -106,9 +106,11 @@ func (t *topic) open(partitions int) {
 	for i := range lanes {
 		lanes[i] = &lane{topic: t, p: t.p, partition: int32(i)}
 	}
+	var f fleet
 	for _, at := range t.pending {
-		pick(lanes, at.slot).enqueue(at)
+		pick(lanes, at.slot).enqueue(at, &f)
 	}
+	f.launch()
 	t.pending = nil
 	t.lanes.Store(&lanes)
 }

@@ -89,9 +89,13 @@ func (p *GroupCommitter) newWaiter(recs []Record, deadline time.Time) *waiter {
 // admit finds the records' topics, settles what is too large for them, and
 // returns the bytes of the rest.
 func (w *waiter) admit(p *GroupCommitter) (total int64) {
+	var last *topic // most records of a call go where the one before goes
 	for i := range w.entries {
 		e := &w.entries[i]
-		e.topic = p.topic(e.rec.Topic)
+		if last == nil || last.name != e.rec.Topic {
+			last = p.topic(e.rec.Topic)
+		}
+		e.topic = last
 		size := RecordBytes(e.rec)
 		if limit := int(e.topic.limit.Load()); size+BatchOverhead > limit {
 			e.err = fmt.Errorf("topic %s: %w: %d bytes in a batch, the limit is %d (max.message.bytes)",
@@ -140,18 +144,30 @@ func (w *waiter) wait(ctx context.Context, p *GroupCommitter) error {
 func (w *waiter) leave(p *GroupCommitter) (left bool) {
 	for i := range w.entries {
 		e := &w.entries[i]
-		switch {
-		case e.state.CompareAndSwap(stateQueued, stateExpired):
-			p.release(int64(e.size))
-			e.err = expired(nil)
-		case e.state.CompareAndSwap(stateClaimed, stateAbandoned):
-			e.err = e.lane.leave()
-		default:
+		if !e.leave(p) {
 			continue
 		}
 		left = true
 		e.rec = nil
 		w.finish()
+	}
+	return left
+}
+
+// leave settles the entry for a caller whose time is over; false if it is settled,
+// or about to be.
+func (e *entry) leave(p *GroupCommitter) bool {
+	if e.state.CompareAndSwap(stateQueued, stateExpired) {
+		p.release(int64(e.size))
+		e.err = expired(nil)
+		return true
+	}
+	if e.state.Load() != stateClaimed {
+		return false
+	}
+	left, err := e.lane.leave(e)
+	if left {
+		e.err = err
 	}
 	return left
 }
@@ -173,7 +189,7 @@ func (w *waiter) failure() error {
 	return &PublishError{Errs: errs}
 }
 
-// finish counts one settled entry. The entry must not be touched afterwards.
+// finish counts one settled entry. It must not be touched afterwards.
 func (w *waiter) finish() {
 	if w.left.Add(-1) == 0 {
 		w.done <- struct{}{}
@@ -199,10 +215,12 @@ func (e *entry) drop(err error) {
 	}
 }
 
-func (e *entry) end(err error) *Ref {
+func (e *entry) end(err error) (ref *Ref) {
 	e.err = err
 	e.state.Store(stateSettled)
-	ref := e.stored.Swap(nil)
+	if e.stored.Load() != nil { // else who hands it over from now on sees that it is settled
+		ref = e.stored.Swap(nil)
+	}
 	e.w.finish()
 	return ref
 }

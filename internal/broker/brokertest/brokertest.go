@@ -43,6 +43,7 @@ func Run(t *testing.T, up func(t *testing.T) Cluster) {
 		"OffsetsByTime":                        offsetsByTime,
 		"ReadIsBoundedAndNamesGaps":            readIsBounded,
 		"ReadWaitsForWhatIsNotThereYet":        readWaits,
+		"PublishesEveryCompression":            publishesCompression,
 		"ReadDecodesEveryCompression":          readDecodesCompression,
 		"FollowSeesManyTopicsAndLaterOnes":     followSeesMany,
 		"ConsumerGroupsGoOnWhereTheyCommitted": consumerGroups,

@@ -149,3 +149,41 @@ func unknownTopic(s *suite) {
 		s.Errorf("asking created the topic: %+v, %v", found, err)
 	}
 }
+
+// What is published compressed comes back as it was, in its order.
+func publishesCompression(s *suite) {
+	all := []broker.Compression{broker.Uncompressed, broker.Gzip, broker.Snappy, broker.LZ4, broker.Zstd}
+	var topics []string // made at once: a client hears of new topics every now and then
+	for _, c := range all {
+		topics = append(topics, s.topic("as-"+string(c), 1, nil))
+	}
+	for i, c := range all {
+		topic := topics[i]
+		pub := broker.NewPublisher(s.client, broker.PublisherOptions{
+			Now: time.Now, Budget: 20 * time.Second, AttemptTimeout: 10 * time.Second, Compression: c,
+		})
+		var want []broker.Record
+		at := published()
+		for i := range 60 {
+			want = append(want, broker.Record{
+				Topic: topic, Key: []byte("k"), Value: bytes.Repeat([]byte(strconv.Itoa(i)+" "), 1+i*i), Time: at,
+				Headers: []broker.Header{{Key: "n", Value: []byte(strconv.Itoa(i))}},
+			})
+		}
+		for _, part := range [][]broker.Record{want[:1], want[1:2], want[2:30], want[30:]} {
+			if err := pub.Publish(s.ctx, part); err != nil {
+				s.Fatalf("%s: %v", c, err)
+			}
+		}
+		if err := pub.Close(s.ctx); err != nil {
+			s.Errorf("%s: close publisher: %v", c, err)
+		}
+		var got []broker.Record
+		for _, m := range s.read(topic, 0) {
+			got = append(got, broker.Record{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: m.Headers, Time: m.Time})
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			s.Errorf("%s: records (-want +got):\n%s", c, d)
+		}
+	}
+}
