@@ -10,6 +10,7 @@ type Claim struct {
 	verdicts []verdict
 	window   time.Duration
 	reused   bool
+	probes   *[]probe // of events; nil after the end, and where no Window decided
 
 	// Guarded by the window's lock.
 	ended bool
@@ -65,17 +66,27 @@ func (c *Claim) CommitOnly(keep func(i int) bool) {
 	}
 	defer c.end()
 	now := stampOf(w.clock.read(w.now()))
+	w.touched += w.seen.touch(*c.probes) // by now they are out of the caches again
 	for i := range c.verdicts {
 		if c.verdicts[i].Verdict == Repeat || keep != nil && !keep(i) {
 			continue
 		}
-		id, _ := c.ID(i)
+		id, tag := c.known(i)
 		e := entry{id: id, content: head(c.events[i].Content), at: now}
-		w.seen.add(e, now)
+		w.seen.add(e, tag, now)
 		if w.journal != nil {
 			w.journal.append(e)
 		}
 	}
+}
+
+// known is the id of ID and its tag, before the end of the claim.
+func (c *Claim) known(i int) (id [16]byte, tag uint32) {
+	p := &(*c.probes)[i]
+	if c.verdicts[i].other {
+		return p.other, p.otherTag
+	}
+	return c.events[i].ID, p.tag
 }
 
 // Abort gives the events up, as if they had never come, and lets waiting claims
@@ -95,6 +106,8 @@ func (c *Claim) Abort() {
 func (c *Claim) end() {
 	c.ended = true
 	c.release()
+	c.w.release(c.probes)
+	c.probes = nil
 	if c.done != nil {
 		close(c.done)
 	}
@@ -103,12 +116,17 @@ func (c *Claim) end() {
 // release takes the claim's events out of those in flight. The window is locked.
 func (c *Claim) release() {
 	for i := range c.verdicts {
-		if c.verdicts[i].Verdict == Repeat {
+		switch c.verdicts[i].Verdict {
+		case Repeat:
 			continue
+		case Fresh:
+			delete(c.w.inFlight, c.events[i].ID) // which is nobody else's
+			continue
+		case Conflict:
 		}
 		c.let(c.events[i].ID)
-		if id, changed := c.ID(i); changed {
-			c.let(id)
+		if c.verdicts[i].other {
+			c.let((*c.probes)[i].other)
 		}
 	}
 }

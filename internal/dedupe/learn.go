@@ -23,7 +23,7 @@ func (w *Window) learn(r *record, wall time.Time) {
 		if known, _ := w.seen.find(e.id); known != nil && known.at.age(now)-age < sameTime {
 			continue
 		}
-		w.seen.add(entry{id: e.id, content: e.content, at: at}, now)
+		w.seen.add(entry{id: e.id, content: e.content, at: at}, w.seen.tag(e.id), now)
 	}
 }
 

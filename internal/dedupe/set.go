@@ -39,6 +39,7 @@ type set struct {
 	table   []uint64 // tag<<32 | number; 0 is free
 	shift   uint     // tag>>shift is the place to begin at
 	used    int
+	moves   uint64 // how often words were taken out or moved
 }
 
 // minTable is the smallest table, a power of two. A larger one is at least a
@@ -62,8 +63,10 @@ func (s *set) tag(id [16]byte) uint32 {
 }
 
 // find returns the entry of an id and its place in the table.
-func (s *set) find(id [16]byte) (e *entry, place int) {
-	tag := s.tag(id)
+func (s *set) find(id [16]byte) (e *entry, place int) { return s.search(id, s.tag(id)) }
+
+// search is find with the id's tag.
+func (s *set) search(id [16]byte, tag uint32) (e *entry, place int) {
 	mask := len(s.table) - 1
 	for place = int(tag >> s.shift); s.table[place] != 0; place = (place + 1) & mask {
 		if word := s.table[place]; uint32(word>>32) == tag {
@@ -77,18 +80,20 @@ func (s *set) find(id [16]byte) (e *entry, place int) {
 
 // seen reports whether an id was accepted at most window ago, and with which
 // content.
-func (s *set) seen(id [16]byte, window time.Duration, now stamp) (content [8]byte, ok bool) {
-	e, _ := s.find(id)
+func (s *set) seen(id [16]byte, tag uint32, window time.Duration, now stamp) (content [8]byte, ok bool) {
+	e, _ := s.search(id, tag)
 	if e == nil || e.at.age(now) >= window {
 		return content, false
 	}
 	return e.content, true
 }
 
-// add remembers an id. One that is there is replaced, and counts as new. Where
-// the set is full, the oldest goes.
-func (s *set) add(e entry, now stamp) {
-	if old, place := s.find(e.id); old != nil {
+// add remembers an id, whose tag is given. One that is there is replaced, and counts
+// as new. Where the set is full, the oldest goes.
+func (s *set) add(e entry, tag uint32, now stamp) {
+	moves := s.moves
+	old, place := s.search(e.id, tag)
+	if old != nil {
 		s.free(place)
 	}
 	if int(s.entries.length) >= s.max {
@@ -98,8 +103,10 @@ func (s *set) add(e entry, now stamp) {
 	if 5*(s.used+1) > 4*len(s.table) {
 		s.resize(2 * len(s.table))
 	}
-	_, place := s.find(e.id)
-	s.table[place] = uint64(s.tag(e.id))<<32 | uint64(s.entries.push(e))
+	if s.moves != moves { // what was found is not there any more
+		_, place = s.search(e.id, tag)
+	}
+	s.table[place] = uint64(tag)<<32 | uint64(s.entries.push(e))
 	s.used++
 }
 
@@ -140,12 +147,14 @@ func (s *set) free(place int) {
 	}
 	s.table[place] = 0
 	s.used--
+	s.moves++
 }
 
 // resize makes a table of size places, a power of two, out of the present one.
 // Words are taken in their order, which is nearly that of the new places.
 func (s *set) resize(size int) {
 	old := s.table
+	s.moves++
 	s.table, s.shift = make([]uint64, size), 32
 	for n := size; n > 1; n >>= 1 {
 		s.shift--

@@ -38,9 +38,11 @@ type Options struct {
 
 // Window knows the events that were accepted lately. Safe for concurrent use.
 type Window struct {
-	now func() time.Time
+	now   func() time.Time
+	lists sync.Pool // of *[]probe
 
 	mu       sync.Mutex
+	touched  uint64 // see set.touch
 	clock    clock
 	seen     *set
 	inFlight map[[16]byte]holder
@@ -82,6 +84,7 @@ func (w *Window) Claim(ctx context.Context, events []Event, window time.Duration
 	if len(events) > len(c.room) {
 		c.verdicts = make([]verdict, 0, len(events))
 	}
+	c.probes = w.probes(events)
 	for {
 		other := w.try(c)
 		if other == nil {
@@ -90,6 +93,7 @@ func (w *Window) Claim(ctx context.Context, events []Event, window time.Duration
 		select {
 		case <-other:
 		case <-ctx.Done():
+			w.release(c.probes)
 			return nil, fmt.Errorf("dedupe: the same event is in progress in another request: %w", ctx.Err())
 		}
 	}
@@ -97,12 +101,14 @@ func (w *Window) Claim(ctx context.Context, events []Event, window time.Duration
 
 // try claims all events, or none and returns what to wait for.
 func (w *Window) try(c *Claim) (other <-chan struct{}) {
+	list := *c.probes
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := stampOf(w.clock.read(w.now()))
 	w.seen.expire(now)
+	w.touched += w.seen.touch(list)
 	for i := range c.events {
-		v, holding := w.judge(c, i, now)
+		v, holding := w.judge(c, i, &list[i], now)
 		if holding != nil {
 			c.release()
 			c.verdicts = c.verdicts[:0]
@@ -115,23 +121,22 @@ func (w *Window) try(c *Claim) (other <-chan struct{}) {
 
 // judge decides about one event and claims it unless it is a repeat. If another
 // claim holds it, that one is returned.
-func (w *Window) judge(c *Claim, i int, now stamp) (verdict, *Claim) {
+func (w *Window) judge(c *Claim, i int, p *probe, now stamp) (verdict, *Claim) {
 	e := &c.events[i]
 	window := c.window
 	if e.Whole {
 		window = w.seen.window
 	}
-	content, known := w.seen.seen(e.ID, window, now)
+	content, known := w.seen.seen(e.ID, p.tag, window, now)
 	if known && content == head(e.Content) {
 		return verdict{Verdict: Repeat}, nil
 	}
 	// What was published as a conflict is known by that id, also when the id that
 	// it conflicted with is forgotten.
-	other := ConflictID(e.ID, e.Content)
-	if _, again := w.seen.seen(other, window, now); again {
+	if _, again := w.seen.seen(p.other, p.otherTag, window, now); again {
 		return verdict{Verdict: Repeat, other: true}, nil
 	}
-	return w.hold(c, i, known, other)
+	return w.hold(c, i, known, p.other)
 }
 
 // hold claims an event that was not accepted before; known says that its id was,

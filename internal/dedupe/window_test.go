@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -320,5 +321,37 @@ func BenchmarkClaim(b *testing.B) {
 			b.Fatal(err)
 		}
 		c.Commit()
+	}
+}
+
+// BenchmarkClaimBatch measures claims of 1,000 new ids, with few and with millions of
+// them known; a figure is that of one id.
+func BenchmarkClaimBatch(b *testing.B) {
+	for _, known := range []int{0, 1_000_000, 8_000_000} {
+		b.Run(strconv.Itoa(known), func(b *testing.B) {
+			const batch = 1000
+			w := dedupe.New(dedupe.Options{Window: time.Hour, MaxIDs: max(known, batch), Now: time.Now})
+			events := make([]dedupe.Event, batch)
+			next := uint64(0)
+			claim := func() {
+				for i := range events {
+					next++
+					binary.BigEndian.PutUint64(events[i].ID[:], next)
+				}
+				c, err := w.Claim(b.Context(), events, 0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				c.Commit()
+			}
+			for range known / batch {
+				claim()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				claim()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/id")
+		})
 	}
 }

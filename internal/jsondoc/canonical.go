@@ -25,6 +25,24 @@ func (o Object) CanonicalHash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// CanonicalHashExcept is CanonicalHash without the members of these names, such as
+// what a sender changes from one attempt to the next.
+func (o Object) CanonicalHashExcept(names ...string) string {
+	nodes, hidden := o.doc.nodes, make([]uint32, 0, len(names))
+	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
+		if nodes[i].flags&shadowed == 0 && slices.Contains(names, string(o.doc.decoded(i))) {
+			nodes[i].flags |= shadowed
+			hidden = append(hidden, i)
+		}
+	}
+	defer func() {
+		for _, i := range hidden {
+			nodes[i].flags &^= shadowed
+		}
+	}()
+	return o.CanonicalHash()
+}
+
 func (d *Doc) appendCanonical(dst []byte, i uint32) []byte {
 	switch n := d.nodes[i]; n.kind {
 	case '{':
@@ -103,6 +121,33 @@ func (d *Doc) appendCompact(dst []byte, i uint32) []byte {
 	}
 	return append(dst, closing)
 }
+
+// compact returns an object or array as appendCompact writes it.
+func (d *Doc) compact(i uint32) string {
+	if d.plain(i) {
+		return shared(d.src[d.nodes[i].start:d.nodes[i].end])
+	}
+	return shared(d.appendCompact(nil, i))
+}
+
+// plain reports whether an object or array is its own compact form: there is no white
+// space between its tokens, and no string with what may have to be replaced.
+func (d *Doc) plain(i uint32) bool {
+	n := d.nodes[i]
+	if n.flags&spaced != 0 {
+		return false
+	}
+	for _, inner := range d.nodes[i+1 : n.next] {
+		if inner.flags&coded != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Spaced reports whether there may be white space between the tokens of an object or
+// array: false means that it is as short as it can be written without changing a token.
+func (v Value) Spaced() bool { return v.doc.nodes[v.at].flags&spaced != 0 }
 
 // appendComma separates all items but the first.
 func appendComma(dst []byte, index int) []byte {

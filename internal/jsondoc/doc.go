@@ -2,10 +2,10 @@
 // provider's parser has about it: fields by name and kind, what nobody asked
 // for, the bytes of an item, and a canonical form to hash.
 //
-// The text is tokenized by jsontext (the engine of Go's encoding/json/v2) into
-// one flat slice of nodes. Nothing is decoded until it is asked for, and a
-// string without escapes is a slice of the one copy made of its item, so a
-// small event costs a handful of allocations.
+// The text is read in one pass into one flat slice of nodes; what that pass does not
+// take is read by jsontext (the tokenizer of Go's encoding/json/v2), which says what
+// is wrong. Nothing is decoded until it is asked for, and a string without escapes
+// is a part of the body, so that a small event costs a handful of allocations.
 //
 // What a hostile sender may do is bounded: nesting (MaxDepth), values in all
 // (MaxValues) and items of an array (MaxItems). Tolerated, because real senders
@@ -19,7 +19,6 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -77,12 +76,14 @@ const (
 	coded    = 1 << iota // a string whose text is not its value: escapes or invalid UTF-8
 	shadowed             // a member's name that comes again later in the same object
 	taken                // a member's name whose value a reader took
+	spaced               // an object or array with white space between its tokens, perhaps
 )
 
 // node is one value, or one member's name; a name is followed by its value.
 type node struct {
 	start, end uint32 // its text
 	next       uint32 // index of the node behind it and all it holds
+	tag        uint16 // of a member's name: see tagOf
 	kind       Kind
 	flags      uint8
 }
@@ -93,6 +94,7 @@ type Doc struct {
 	src        []byte // what the nodes point into: body, or body with trailing commas blanked
 	nodes      []node
 	duplicates int
+	room       *Room // nil: maps and lists are made anew
 
 	skip   int // length of the byte order mark, which the tokenizer does not see
 	dec    jsontext.Decoder
@@ -153,15 +155,17 @@ func (v Value) Items() iter.Seq2[int, Value] {
 }
 
 // unquoted returns what stands between a string's quotes.
-func (d *Doc) unquoted(i uint32) []byte { return d.src[d.nodes[i].start+1 : d.nodes[i].end-1] }
+func (d *Doc) unquoted(i uint32) []byte {
+	n := &d.nodes[i]
+	return d.src[n.start+1 : n.end-1]
+}
 
 // decoded returns a string node's value; allocated only where it is coded.
 func (d *Doc) decoded(i uint32) []byte {
-	raw := d.unquoted(i)
-	if d.nodes[i].flags&coded == 0 {
-		return raw
+	if n := &d.nodes[i]; n.flags&coded != 0 {
+		return decode(d.src[n.start:n.end])
 	}
-	return decode(d.src[d.nodes[i].start:d.nodes[i].end])
+	return d.unquoted(i)
 }
 
 // decode returns the value of a quoted string, each invalid byte and each lone
@@ -172,15 +176,10 @@ func decode(quoted []byte) []byte {
 	return out
 }
 
-// isCoded reports whether the text between a string's quotes differs from its value.
-func isCoded(raw []byte) bool {
-	for i, c := range raw {
-		if c == '\\' {
-			return true
-		}
-		if c >= utf8.RuneSelf {
-			return bytes.IndexByte(raw[i:], '\\') >= 0 || !utf8.Valid(raw[i:])
-		}
+// valueLen is the length of a string's value.
+func (d *Doc) valueLen(i uint32) int {
+	if d.nodes[i].flags&coded != 0 {
+		return len(d.decoded(i))
 	}
-	return false
+	return len(d.unquoted(i))
 }

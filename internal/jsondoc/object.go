@@ -1,22 +1,22 @@
 package jsondoc
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // Object reads the members of an object by name and kind. What a reader took is
 // gone from Rest; a member of another kind than asked for is not taken, so that
 // a wrong-typed field is still found there. The zero Object has no members.
 //
-// Strings share one copy of the item's text: keeping one keeps the item.
+// Strings are parts of the document's text: keeping one keeps the whole body.
 type Object struct {
 	doc  *Doc
 	at   uint32
-	item string // copy of the text of the item this object belongs to
-	base uint32 // where that text starts in the document
-	path string // names from the item down to this object, joined by dots
 	fold bool
+	path string // names from the item down to this object, joined by dots
 }
 
 // Object returns a reader of an item, names compared as they are or, with fold,
@@ -26,8 +26,7 @@ func (v Value) Object(fold bool) (o Object, ok bool) {
 	if n.kind != '{' {
 		return Object{}, false
 	}
-	text := string(v.doc.src[n.start:n.end])
-	return Object{doc: v.doc, at: v.at, item: text, base: n.start, fold: fold}, true
+	return Object{doc: v.doc, at: v.at, fold: fold}, true
 }
 
 // IsZero reports whether there is no such object.
@@ -44,10 +43,10 @@ func (o Object) find(name, kinds string) uint32 {
 	if o.doc == nil {
 		return 0
 	}
-	nodes, folded := o.doc.nodes, uint32(0)
-	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
+	nodes, tag, folded := o.doc.nodes, tagOf(name), uint32(0)
+	for i, end := o.at+1, nodes[o.at].next; i < end; i = nodes[i+1].next {
 		n := &nodes[i]
-		if n.flags&(taken|shadowed) != 0 || n.end-n.start > maxName || strings.IndexByte(kinds, byte(nodes[i+1].kind)) < 0 {
+		if n.tag != tag && n.tag != 0 && !o.fold || !n.eligible(nodes[i+1].kind, kinds) {
 			continue
 		}
 		spelled := o.doc.decoded(i)
@@ -61,6 +60,19 @@ func (o Object) find(name, kinds string) uint32 {
 	return folded
 }
 
+// eligible reports whether a name may be looked up, and its value is of one of the kinds.
+func (n *node) eligible(kind Kind, kinds string) bool {
+	if n.flags&(taken|shadowed) != 0 || n.end-n.start > maxName {
+		return false
+	}
+	for i := range len(kinds) {
+		if kinds[i] == byte(kind) {
+			return true
+		}
+	}
+	return false
+}
+
 // take marks a member as taken and returns its value's node.
 func (o Object) take(name uint32) uint32 {
 	o.doc.nodes[name].flags |= taken
@@ -69,14 +81,22 @@ func (o Object) take(name uint32) uint32 {
 
 // text returns the value of a string node, the text of any other scalar.
 func (o Object) text(i uint32) string {
-	n := o.doc.nodes[i]
+	n := &o.doc.nodes[i]
 	switch {
 	case n.kind != '"':
-		return o.item[n.start-o.base : n.end-o.base]
+		return shared(o.doc.src[n.start:n.end])
 	case n.flags&coded == 0:
-		return o.item[n.start-o.base+1 : n.end-o.base-1]
+		return shared(o.doc.src[n.start+1 : n.end-1])
 	}
-	return string(o.doc.decoded(i))
+	return shared(o.doc.decoded(i))
+}
+
+// shared is bytes as a string, without a copy. The bytes are a document's text,
+// which never changes (Parse asks for that, and nothing here writes to it), or were
+// decoded out of it for this string alone. The copy was a tenth of what reading a
+// batch cost, and most of the memory.
+func shared(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // see above
 }
 
 // How long a string may be to be taken, in bytes. What is longer is no id,
@@ -160,19 +180,34 @@ func (o Object) Strings(name string) []string {
 	if i == 0 {
 		return nil
 	}
-	var out []string
+	out := o.texts(i + 1)
+	if out == nil {
+		return nil
+	}
+	o.take(i)
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// texts returns the strings of an array that holds nothing else, of up to MaxProse
+// bytes in all; nil if it is none.
+func (o Object) texts(i uint32) []string {
+	list := Value{o.doc, i}
 	size := 0
-	for _, item := range (Value{o.doc, i + 1}).Items() {
+	for _, item := range list.Items() {
 		if item.Kind() != '"' {
 			return nil
 		}
-		text := o.text(item.at)
-		if size += len(text) + 1; size > MaxProse {
+		if size += o.doc.valueLen(item.at) + 1; size > MaxProse {
 			return nil
 		}
-		out = append(out, text)
 	}
-	o.take(i)
+	out := o.doc.room.list(list.Len())
+	for _, item := range list.Items() {
+		out = append(out, o.text(item.at))
+	}
 	return out
 }
 
@@ -184,12 +219,36 @@ func (o Object) Object(name string) Object {
 		return Object{}
 	}
 	inner := o
-	inner.path = o.text(i)
-	if o.path != "" {
-		inner.path = o.path + "." + inner.path
-	}
+	inner.path = o.below(i)
 	inner.at = o.take(i)
 	return inner
+}
+
+// Member returns a member's value without taking it; false if there is none.
+func (o Object) Member(name string) (Value, bool) {
+	i := o.find(name, `{["0tfn`)
+	return Value{o.doc, i + 1}, i != 0
+}
+
+// Embedded takes a string that is itself a JSON object or array, such as the
+// Message of an SNS notification, and returns it as a document of its own, to be
+// released; false if there is none. A string that is no such thing is not taken.
+func (o Object) Embedded(name string) (*Doc, bool) {
+	i := o.find(name, `"`)
+	if i == 0 {
+		return nil, false
+	}
+	doc, err := Parse([]byte(o.text(i + 1)))
+	if err != nil {
+		return nil, false
+	}
+	doc.room = o.doc.room
+	if kind := doc.Root().Kind(); kind != '{' && kind != '[' {
+		doc.Release()
+		return nil, false
+	}
+	o.take(i)
+	return doc, true
 }
 
 // Rest adds every member not taken to dst, made where it is nil, and returns it:
@@ -203,7 +262,7 @@ func (o Object) Rest(dst map[string]string) map[string]string {
 	if o.doc == nil {
 		return dst
 	}
-	nodes := o.doc.nodes
+	nodes, alone := o.doc.nodes, len(dst) == 0 // names of one object differ: those that do not are shadowed
 	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
 		if nodes[i].flags&(taken|shadowed) != 0 {
 			continue
@@ -213,9 +272,13 @@ func (o Object) Rest(dst map[string]string) map[string]string {
 			continue
 		}
 		if dst == nil {
-			dst = make(map[string]string)
+			dst = o.doc.room.members()
 		}
-		dst[o.freeName(dst, o.text(i))] = text
+		name := o.text(i)
+		if !alone {
+			name = o.freeName(dst, name)
+		}
+		dst[name] = text
 	}
 	return dst
 }
@@ -226,7 +289,7 @@ func (o Object) restText(i uint32) string {
 	case 'n':
 		return ""
 	case '{', '[':
-		return string(o.doc.appendCompact(nil, i))
+		return o.doc.compact(i)
 	default:
 		return o.text(i)
 	}
@@ -249,6 +312,20 @@ func (o Object) freeName(dst map[string]string, name string) string {
 // Compact returns the object's JSON without white space: valid JSON, every
 // member as sent and in the order sent, invalid UTF-8 replaced by U+FFFD.
 func (o Object) Compact() []byte { return o.doc.appendCompact(nil, o.at) }
+
+// CompactExcept is Compact without the members of these names, such as a signature
+// that stands beside what it signs.
+func (o Object) CompactExcept(names ...string) []byte {
+	dst, nodes := []byte{'{'}, o.doc.nodes
+	for i := o.at + 1; i < nodes[o.at].next; i = nodes[i+1].next {
+		if slices.Contains(names, string(o.doc.decoded(i))) {
+			continue
+		}
+		dst = append(o.doc.appendCompact(appendComma(dst, len(dst)-1), i), ':')
+		dst = o.doc.appendCompact(dst, i+1)
+	}
+	return append(dst, '}')
+}
 
 // Fold returns s in the form by which names are compared when folding: ASCII
 // letters lower-cased, spaces and tabs, '_' and '-' left out.

@@ -5,13 +5,7 @@ import (
 	"errors"
 	"math"
 	"sync"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
-
-// lenient are the tokenizer's options: duplicates are judged here, and invalid
-// UTF-8 is replaced rather than refused.
-var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // pool keeps documents between webhooks; it holds no state but memory.
 var pool = sync.Pool{New: func() any { return new(Doc) }}
@@ -22,7 +16,8 @@ const bom = "\xef\xbb\xbf"
 // keepNodes bounds what a pooled document may hold on to, about 1 MiB.
 const keepNodes = 64 << 10
 
-// Parse reads body, which must not change until Release. The error is an *Error.
+// Parse reads body, which must not change any more: strings that are read from the
+// document are parts of it. The error is an *Error.
 func Parse(body []byte) (*Doc, error) {
 	d, ok := pool.Get().(*Doc)
 	if !ok {
@@ -59,7 +54,7 @@ func ParseTolerant(body []byte) (*Doc, error) {
 // Release gives the document's memory back. Values and Objects of it must not
 // be used any more; strings and bytes they returned stay valid.
 func (d *Doc) Release() {
-	d.body, d.src, d.duplicates = nil, nil, 0
+	d.body, d.src, d.duplicates, d.room = nil, nil, 0, nil
 	d.buf = bytes.Buffer{}
 	if cap(d.nodes) > keepNodes {
 		d.nodes = nil
@@ -81,6 +76,21 @@ type frame struct {
 
 // parse fills the nodes from src.
 func (d *Doc) parse() error {
+	if err := d.begin(); err != nil {
+		return err
+	}
+	d.reserve()
+	if d.scan() {
+		return nil
+	}
+	if err := d.tokens(); err != nil {
+		return err
+	}
+	return d.atEnd()
+}
+
+// begin refuses what holds no value or is too long for the nodes.
+func (d *Doc) begin() error {
 	d.nodes, d.duplicates, d.skip = d.nodes[:0], 0, 0
 	if len(d.src) > math.MaxUint32 {
 		return &Error{TooMany, 0}
@@ -91,12 +101,20 @@ func (d *Doc) parse() error {
 	if len(bytes.TrimLeft(d.src[d.skip:], space)) == 0 {
 		return &Error{Empty, 0}
 	}
-	d.buf = *bytes.NewBuffer(d.src[d.skip:])
-	d.dec.Reset(&d.buf, lenient...)
-	if err := d.scan(); err != nil {
-		return err
+	return nil
+}
+
+// reserve makes room for as many nodes as a webhook of this length has, at most
+// keepNodes of them.
+func (d *Doc) reserve() {
+	if n := min(len(d.src)/10+16, keepNodes); cap(d.nodes) < n {
+		d.nodes = make([]node, 0, n)
 	}
-	return d.atEnd()
+}
+
+// count is the number of nodes, and the index of the next one.
+func (d *Doc) count() uint32 {
+	return uint32(len(d.nodes)) //nolint:gosec // at most MaxValues
 }
 
 // space is JSON's white space.
@@ -111,104 +129,6 @@ func (d *Doc) atEnd() error {
 	return nil
 }
 
-// position is how far into src the tokenizer has read.
-func (d *Doc) position() uint32 {
-	return uint32(d.dec.InputOffset()) + uint32(d.skip) //nolint:gosec // parse has checked that src is shorter
-}
-
-// count is the number of nodes, and the index of the next one.
-func (d *Doc) count() uint32 {
-	return uint32(len(d.nodes)) //nolint:gosec // at most MaxValues
-}
-
-// scan reads tokens until the first value is complete.
-func (d *Doc) scan() error {
-	depth := 0
-	for {
-		var err error
-		switch kind := d.dec.PeekKind(); kind {
-		case '{', '[':
-			depth, err = d.enter(kind, depth)
-		case '}', ']':
-			depth, err = d.leave(depth)
-		default:
-			err = d.scalar(kind, depth)
-		}
-		if err != nil || depth == 0 {
-			return err
-		}
-	}
-}
-
-// enter begins an object or array.
-func (d *Doc) enter(kind Kind, depth int) (int, error) {
-	if _, err := d.dec.ReadToken(); err != nil {
-		return depth, d.syntax(err)
-	}
-	n := node{start: d.position() - 1, kind: kind}
-	if depth == MaxDepth {
-		return depth, &Error{TooDeep, int64(n.start)}
-	}
-	if err := d.add(n, depth); err != nil {
-		return depth, err
-	}
-	d.frames[depth] = frame{at: d.count() - 1}
-	return depth + 1, nil
-}
-
-// leave ends the innermost object or array.
-func (d *Doc) leave(depth int) (int, error) {
-	if _, err := d.dec.ReadToken(); err != nil {
-		return depth, d.syntax(err)
-	}
-	f := d.frames[depth-1]
-	n := &d.nodes[f.at]
-	n.end, n.next = d.position(), d.count()
-	if n.kind == '{' {
-		d.shadowDuplicates(f)
-	}
-	return depth - 1, nil
-}
-
-// scalar reads a string, number or literal; a name where the object wants one.
-func (d *Doc) scalar(kind Kind, depth int) error {
-	raw, err := d.dec.ReadValue()
-	if err != nil {
-		return d.syntax(err)
-	}
-	end := d.position()
-	n := node{start: end - uint32(len(raw)), end: end, next: d.count() + 1, kind: kind} //nolint:gosec // a part of src
-	if kind == '"' && isCoded(raw[1:len(raw)-1]) {
-		n.flags = coded
-	}
-	return d.add(n, depth)
-}
-
-// add appends a node within the bounds.
-func (d *Doc) add(n node, depth int) error {
-	if len(d.nodes) >= MaxValues {
-		return &Error{TooMany, int64(n.start)}
-	}
-	if depth > 0 {
-		f := &d.frames[depth-1]
-		f.items++
-		if f.items > MaxItems && d.nodes[f.at].kind == '[' {
-			return &Error{TooMany, int64(n.start)}
-		}
-	}
-	d.nodes = append(d.nodes, n)
-	return nil
-}
-
-// syntax turns the tokenizer's error into one that quotes nothing.
-func (d *Doc) syntax(err error) error {
-	at := int64(d.position())
-	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		at = s.ByteOffset + int64(d.skip)
-	}
-	return &Error{Syntax, at}
-}
-
 // fewMembers is up to where comparing each name with each is cheaper than a map.
 const fewMembers = 24
 
@@ -219,19 +139,30 @@ func (d *Doc) shadowDuplicates(f frame) {
 		return
 	}
 	var names [fewMembers]uint32
-	count := 0
+	count, seen := 0, uint64(0) // the tags of names, a bit each
 	for i := f.at + 1; i < d.count(); i = d.nodes[i+1].next {
-		if d.nodes[i].flags&coded != 0 {
+		tag := d.nodes[i].tag
+		if tag == 0 {
 			d.shadowMany(f) // decodes each name once only
 			return
 		}
-		for _, earlier := range names[:count] {
-			if bytes.Equal(d.unquoted(earlier), d.unquoted(i)) {
-				d.shadow(earlier)
-			}
+		bit := uint64(1) << ((tag ^ tag>>6 ^ tag>>11) & 63)
+		if seen&bit != 0 {
+			d.shadowSame(names[:count], i)
 		}
+		seen |= bit
 		names[count] = i
 		count++
+	}
+}
+
+// shadowSame hides those of the earlier names that are equal to that of a node.
+func (d *Doc) shadowSame(earlier []uint32, name uint32) {
+	tag := d.nodes[name].tag
+	for _, e := range earlier {
+		if d.nodes[e].tag == tag && bytes.Equal(d.unquoted(e), d.unquoted(name)) {
+			d.shadow(e)
+		}
 	}
 }
 

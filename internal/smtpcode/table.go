@@ -149,7 +149,7 @@ var textRules = []struct {
 	{event.MailboxFull, []string{"mailbox full", "mailbox is full", "inbox is full", "over quota", "overquota", "quota exceeded", "exceeded its quota", "exceeded storage"}},
 	{event.MailboxInactive, []string{"mailbox disabled", "mailbox is disabled", "account disabled", "account is disabled", "account has been disabled", "inactive", "suspended"}},
 	{event.SenderInvalid, []string{"sender address rejected", "invalid sender", "sender domain", "sender rejected"}},
-	{event.BadDomain, []string{"unknown domain", "domain not found", "domain does not exist", "no such domain", "host unknown", "host not found", "null mx"}},
+	{event.BadDomain, []string{"unknown domain", "domain not found", "domain name not found", "domain does not exist", "no such domain", "host unknown", "host not found", "null mx"}},
 	{event.InvalidRecipient, []string{
 		"user unknown", "unknown user", "no such user", "user not found", "user does not exist", "invalid recipient", "unknown recipient",
 		"recipient unknown", "recipient not found", "no such recipient", "mailbox not found", "no such mailbox", "unknown mailbox",

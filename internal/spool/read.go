@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,14 +31,13 @@ type Item struct {
 // ErrDamaged, after which it goes on.
 func Read(dir string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		s := &Spool{opts: Options{Dir: dir, Now: func() time.Time { return time.Time{} }}, vol: disk{dir}}
-		r, err := s.look()
+		s, r, damage, err := steady(dir)
+		defer s.closeFiles()
 		if err != nil {
 			yield(Item{}, fmt.Errorf("spool: read %s: %w", dir, err))
 			return
 		}
-		defer s.closeFiles()
-		for _, d := range r.report().Damage {
+		for _, d := range damage {
 			if !yield(Item{File: d.File, Offset: d.Offset}, fmt.Errorf("spool: %w: %v", ErrDamaged, d)) {
 				return
 			}
@@ -49,6 +49,35 @@ func Read(dir string) iter.Seq2[Item, error] {
 		}
 	}
 }
+
+// looks is how often a folder is read before something in it is called damaged.
+const looks = 3
+
+// steady looks at a folder that others may be using, and looks again where something
+// is damaged: a frame that is being written just now looks like half a frame in the
+// middle of the log once the next segment is there. Damaged is what stays so. The
+// caller closes the spool's files, also after an error.
+func steady(dir string) (s *Spool, r *recovery, damage []Damage, err error) {
+	for n := range looks {
+		s = &Spool{opts: Options{Dir: dir, Now: func() time.Time { return time.Time{} }}, vol: disk{dir}}
+		if r, err = s.look(); err != nil {
+			return s, r, nil, err
+		}
+		before := damage
+		damage = r.report().Damage
+		if n > 0 {
+			damage = slices.DeleteFunc(damage, func(d Damage) bool { return !slices.ContainsFunc(before, d.samePlace) })
+		}
+		if len(damage) == 0 || n == looks-1 {
+			break
+		}
+		s.closeFiles()
+	}
+	return s, r, damage, nil
+}
+
+// samePlace reports whether two damages begin at the same byte.
+func (d Damage) samePlace(other Damage) bool { return d.File == other.File && d.Offset == other.Offset }
 
 // look reads the segments of a folder that others may be using.
 func (s *Spool) look() (*recovery, error) {
