@@ -1,7 +1,10 @@
 package docs_test
 
 import (
+	"crypto"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -12,6 +15,7 @@ import (
 	"github.com/postrider/postrider/internal/app"
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/pkg/webhook"
+	"github.com/postrider/postrider/pkg/webhook/webhooktest"
 )
 
 func TestRefusalsAreDocumented(t *testing.T) {
@@ -19,22 +23,29 @@ func TestRefusalsAreDocumented(t *testing.T) {
 	same(t, "refusal", firstCells(section(t, text(t, "authentication.md"), "## Reasons of refusals")), want)
 }
 
-// Every auth type has a section with an example of that type.
+// Every auth type has a section, or a page, with an example of that type.
 func TestEveryAuthTypeHasAnExample(t *testing.T) {
-	page := text(t, "authentication.md")
+	page, all := text(t, "authentication.md"), pages(t)
 	for _, typ := range webhook.Types() {
-		if part := section(t, page, "## "+typ); !strings.Contains(part, "type: "+typ) {
+		part, own := all["schemes/"+typ+".md"]
+		if !own {
+			part = section(t, page, "## "+typ)
+		}
+		if !strings.Contains(part, "type: "+typ) {
 			t.Errorf("the section of %s has no example", typ)
 		}
 	}
 }
 
-// The table says of each type what it covers.
+// The tables, one on the page and one on that of each scheme that is a provider's
+// own, say of each type what it covers.
 func TestCoverageIsAsDocumented(t *testing.T) {
 	table := make(map[string][]string)
-	for _, cells := range rows(text(t, "authentication.md")) {
-		if len(cells) == 4 {
-			table[strings.Trim(cells[0], "`")] = cells[1:3]
+	for name, page := range pages(t) {
+		for _, cells := range rows(page) {
+			if len(cells) == 6 && (name == "authentication.md" || strings.HasPrefix(name, "schemes/")) {
+				table[strings.Trim(cells[0], "`")] = cells[2:4]
+			}
 		}
 	}
 	says := func(cell string) bool { return strings.HasPrefix(cell, "yes") }
@@ -42,6 +53,9 @@ func TestCoverageIsAsDocumented(t *testing.T) {
 		c := webhook.Config{Type: typ}
 		if typ == "hmac" {
 			c.Header, c.Template, c.Timestamp = "X-Signature", "{timestamp}.{body}", "X-Timestamp"
+		}
+		if typ == "sns" {
+			c.Tolerance = time.Hour
 		}
 		covered := c.Covers()
 		cells := table[typ]
@@ -71,6 +85,30 @@ func TestExamplesLoad(t *testing.T) {
 	}
 }
 
+// publicKey returns what a provider that signs with a private key shows, if a
+// secret's file is named after one; else nil.
+func publicKey(t *testing.T, name string) []byte {
+	t.Helper()
+	typ, _, _ := strings.Cut(name, "-")
+	if typ != "sendgrid" && typ != "postal" {
+		return nil
+	}
+	block, _ := pem.Decode(webhooktest.PrivateKey(t, typ))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		t.Fatalf("%T does not sign", key)
+	}
+	der, err := x509.MarshalPKIXPublicKey(signer.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []byte(base64.StdEncoding.EncodeToString(der))
+}
+
 // load loads one example; every file and variable it names holds a secret, which
 // fits every auth type: base64 without padding.
 func load(t *testing.T, example string) {
@@ -78,11 +116,14 @@ func load(t *testing.T, example string) {
 	secret := "whsec_" + base64.StdEncoding.EncodeToString([]byte("an example's secret of 33 letters"))
 	cfg, err := config.Load(config.Options{
 		File: "config.yaml", Env: []string{"BASIC_PASSWORD=" + secret},
-		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(),
+		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(), AuthRules: app.AuthRules(),
 		Now: func() time.Time { return time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC) },
 		ReadFile: func(name string) ([]byte, error) {
 			if filepath.Base(name) == "config.yaml" {
 				return []byte(example), nil
+			}
+			if key := publicKey(t, filepath.Base(name)); key != nil {
+				return key, nil
 			}
 			return []byte(secret), nil
 		},

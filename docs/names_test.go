@@ -110,7 +110,7 @@ func commands(t *testing.T) (uses, flags map[string]bool) {
 		for _, m := range regexp.MustCompile(`Use: +"([a-z]+)`).FindAllStringSubmatch(source, -1) {
 			uses[m[1]] = true
 		}
-		for _, m := range regexp.MustCompile(`(?:Flags\(\)|[a-z])\.[A-Z]\w+VarP?\(&?[\w.]+, "([a-z-]+)"`).FindAllStringSubmatch(source, -1) {
+		for _, m := range regexp.MustCompile(`(?:Flags\(\)|[a-z])\.(?:[A-Z]\w+)?VarP?\([^,"]+, "([a-z-]+)"`).FindAllStringSubmatch(source, -1) {
 			flags[m[1]] = true
 		}
 	}

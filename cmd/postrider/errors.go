@@ -48,7 +48,7 @@ func plainly(text string) string {
 // packageNames are the packages whose errors reach a person.
 func packageNames() []string {
 	return []string{
-		"admin", "app", "broker", "consumer", "deadletter", "dedupe", "delivery", "embedded", "event", "ingest", "jsondoc", "metrics", "normalize", "provider", "quarantine", "selection", "sender", "stored", "webhook",
+		"admin", "app", "broker", "consumer", "deadletter", "dedupe", "delivery", "embedded", "event", "ingest", "jsondoc", "mapping", "metrics", "normalize", "provider", "quarantine", "selection", "sender", "shadow", "stored", "webhook",
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/postrider/postrider/internal/app"
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/replay"
 	"github.com/postrider/postrider/internal/selection"
@@ -99,7 +100,7 @@ func TestReplayRequestTellsAllThatIsWrong(t *testing.T) {
 			`--mark is about the records of --from-file`,
 			`--to-offset "x": write PARTITION:OFFSET or TOPIC/PARTITION:OFFSET, as in 3:1841 or email.raw/3:1841`,
 			`--header "a": write NAME=VALUE`,
-			`--provider: there is no "jet": there are vfs, cmcom, jetemail`,
+			`--provider: there is no "jet": there are ` + strings.Join(app.ProviderIDs(), ", "),
 			`--speed "0": write 1x, 10x or max`,
 			`--rate, --max-in-flight and --max-hops are at least 0`,
 		},

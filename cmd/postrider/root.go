@@ -81,7 +81,7 @@ each event to a Kafka topic of its type.`,
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	serve := newServe(c)
 	serve.Annotations = map[string]string{textOnly: "it prints where things are, and then its log, which log.format makes JSON"}
-	root.AddCommand(serve, newForward(c), newSources(c), newSend(c), newTail(c), newTrace(c), newTopics(c), newVerify(c), newDoctor(c), newAudit(c), newGroup(c), newReplay(c), newRedrive(c), newSpool(c), newConfig(c), newSchema(c), newHealthcheck(c), newVersion(c))
+	root.AddCommand(serve, newForward(c), newSources(c), newSend(c), newTail(c), newTrace(c), newTopics(c), newVerify(c), newDoctor(c), newAudit(c), newGroup(c), newReplay(c), newRedrive(c), newMap(c), newSpool(c), newConfig(c), newSchema(c), newShadow(c), newHealthcheck(c), newVersion(c))
 	improveHelp(root)
 	improveCompletion(root)
 	return root
@@ -107,7 +107,7 @@ const textOnly = "text only"
 func (c *cli) load() (*config.Config, error) {
 	return config.Load(config.Options{
 		File: c.configFile, Env: c.env, Now: c.now,
-		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(), Check: app.CheckConfig,
+		Providers: app.ProviderIDs(), AuthTypes: webhook.Types(), AuthRules: app.AuthRules(), Check: app.CheckConfig,
 	})
 }
 

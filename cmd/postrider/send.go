@@ -86,7 +86,7 @@ func (f *sendFlags) register(c *cli, cmd *cobra.Command) {
 	fs.StringVar(&f.rate, "rate", "", "webhooks a second at most, e.g. 50/s (default: as fast as answers come)")
 	fs.IntVar(&f.duplicates, "duplicates", 0, "send each webhook this many times again, byte for byte")
 	fs.BoolVar(&f.tamper, "tamper", false, "change each webhook after signing it; it must be refused")
-	fs.DurationVar(&f.stale, "stale", 0, "sign with a time so long ago, e.g. 48h; it must be refused")
+	fs.Var((*age)(&f.stale), "stale", "sign with a time so long ago, e.g. 48h or 30d; it must be refused")
 	fs.StringVar(&f.recipient, "recipient", "recipient@example.com", "recipient of the made-up messages")
 	fs.StringVar(&f.sender, "sender", "sender@example.com", "sender of the made-up messages")
 	fs.StringArrayVar(&f.query, "query", nil, "parameter of the callback address, name=value")
@@ -99,6 +99,22 @@ func (f *sendFlags) register(c *cli, cmd *cobra.Command) {
 	c.complete(cmd, "source", c.sourceNames)
 	c.complete(cmd, "provider", func() []string { return app.ProviderIDs() })
 	c.complete(cmd, "type", providerTypes)
+}
+
+// age is a duration as the configuration writes them, with days.
+type age time.Duration
+
+// String implements pflag.Value.
+func (a *age) String() string { return time.Duration(*a).String() }
+
+// Type implements pflag.Value.
+func (*age) Type() string { return "duration" }
+
+// Set implements pflag.Value.
+func (a *age) Set(text string) error {
+	d, err := config.ParseDuration(text)
+	*a = age(d)
+	return err //nolint:wrapcheck // it says how a duration is written
 }
 
 // send sends what the flags say.

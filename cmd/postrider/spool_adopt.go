@@ -116,10 +116,9 @@ func (c *cli) spoolPublish(ctx context.Context, cfg *config.Config, dir string, 
 		return err
 	}
 	a := &adopter{cli: c, spool: s, client: client, began: c.now(), result: adoption{Dir: dir}}
-	err = a.run(ctx, cfg, broker.PublisherOptions{
-		Now: c.now, Log: log, Store: s, StandIn: app.StandIn(cfg.Kafka.Topics),
-		MaxInFlightBytes: cfg.Kafka.Publish.MaxInFlightBytes, MaxBatchBytes: cfg.Kafka.Publish.MaxBatchBytes,
-	})
+	o := app.PublisherOptions(cfg, c.now, log)
+	o.Store, o.StandIn = s, app.StandIn(cfg.Kafka.Topics)
+	err = a.run(ctx, cfg, o)
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err
 	}

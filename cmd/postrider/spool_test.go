@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -250,7 +251,11 @@ func TestAdoptMakesDeadLetters(t *testing.T) {
 	publish, env := cluster(t)
 	publish() // nothing: it is the topics that are needed
 	event := received(1, 1, time.Now())[1]
-	event.Value = append(event.Value[:len(event.Value)-1], fmt.Sprintf(`,"reason":%q}`, strings.Repeat("x", 2<<20))...)
+	var long strings.Builder // too large compressed, too
+	for long.Len() < 2<<20 {
+		long.WriteString(rand.Text())
+	}
+	event.Value = append(event.Value[:len(event.Value)-1], fmt.Sprintf(`,"reason":%q}`, long.String())...)
 	dir := fill(t, event)
 	out, _, err := postrider(t, env, "spool", "adopt", dir, "--output", "json")
 	if err != nil || !strings.Contains(out, `"records":1,"published":1,"left":0,"set_aside":0`) {

@@ -72,25 +72,25 @@ func (s *savedRequest) addHeaders(lines []string) error {
 	return nil
 }
 
-// readInput reads a file, or standard input for "-".
-func (c *cli) readInput(name string) ([]byte, error) {
+// readInput reads a file, or standard input for "-", for a command that errors name.
+func (c *cli) readInput(command, name string) ([]byte, error) {
 	if name == "-" {
 		b, err := io.ReadAll(c.in)
 		if err != nil {
-			return nil, fmt.Errorf("verify: standard input: %w", err)
+			return nil, fmt.Errorf("%s: standard input: %w", command, err)
 		}
 		return b, nil
 	}
 	b, err := os.ReadFile(name) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
+		return nil, fmt.Errorf("%s: %w", command, err)
 	}
 	return b, nil
 }
 
 // requestBody is a request of which the body is in a file.
 func (c *cli) requestBody(name string) (*savedRequest, error) {
-	body, err := c.readInput(name)
+	body, err := c.readInput("verify", name)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (c *cli) requestBody(name string) (*savedRequest, error) {
 
 // requestFile reads a file with headers and body.
 func (c *cli) requestFile(name string) (*savedRequest, error) {
-	text, err := c.readInput(name)
+	text, err := c.readInput("verify", name)
 	if err != nil {
 		return nil, err
 	}

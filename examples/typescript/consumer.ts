@@ -3,7 +3,8 @@
 //
 // usage: node build/consumer.js [--brokers HOST:PORT,...] [--group NAME] [--topic NAME]...
 import { parseArgs } from 'node:util';
-import { Kafka, logLevel, type EachMessagePayload, type IHeaders } from 'kafkajs';
+import kafkajs, { Kafka, logLevel, type EachMessagePayload, type IHeaders } from 'kafkajs';
+import snappy from 'kafkajs-snappy';
 import type { Bounce, EmailEvent, Topics } from './generated/postrider.js';
 
 type Payload = Topics['email.bounced' | 'email.complained']['payload'];
@@ -81,6 +82,9 @@ function remember(id: string): void {
     handled.delete(oldest);
   }
 }
+
+// Batches are compressed with snappy, which kafkajs alone does not read.
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.Snappy] = snappy;
 
 const kafka = new Kafka({ clientId: 'suppressions', brokers: options.brokers.split(','), logLevel: logLevel.ERROR });
 const consumer = kafka.consumer({ groupId: options.group });

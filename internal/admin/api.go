@@ -65,6 +65,8 @@ type APIOptions struct {
 	// CheckURL says what is wrong with an HTTP target that a request names by its
 	// address.
 	CheckURL func(address string) error
+	// Shadows knows what shadows of sources judged otherwise; nil: there are none.
+	Shadows Shadows
 	// Down reports whether an error says that Kafka cannot be reached.
 	Down func(error) bool
 	Now  func() time.Time
@@ -216,6 +218,7 @@ func (a *API) table() *http.ServeMux {
 			http.MethodGet:  {role: RoleRead, serve: (*call).list},
 			http.MethodPost: {role: RoleReplay, action: "execute", serve: (*call).execute},
 		},
+		"/api/v1/shadow":                {http.MethodGet: {role: RoleRead, serve: (*call).shadow}},
 		"/api/v1/replays/{id}":          {http.MethodGet: {role: RoleRead, serve: (*call).show}},
 		"/api/v1/replays/{id}/progress": {http.MethodGet: {role: RoleRead, serve: (*call).progress}},
 		"/api/v1/replays/{id}/cancel":   {http.MethodPost: {role: RoleReplay, action: "cancel", serve: (*call).cancel}},

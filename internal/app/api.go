@@ -14,6 +14,7 @@ import (
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/delivery"
+	"github.com/postrider/postrider/internal/shadow"
 )
 
 // How long a stop waits for replays to write down how far they are, and then for
@@ -34,9 +35,9 @@ type api struct {
 }
 
 // newAPI checks who may use the API. Without tokens it is off.
-func newAPI(cfg *config.Config, o Options) (*api, error) {
+func newAPI(cfg *config.Config, o Options, shadows *shadow.Runner) (*api, error) {
 	opt := admin.APIOptions{
-		ConfirmAbove: int64(cfg.Replay.ConfirmAbove), Down: broker.Unreachable, Now: o.Now, Log: o.Log,
+		ConfirmAbove: int64(cfg.Replay.ConfirmAbove), Down: broker.Unreachable, Now: o.Now, Log: o.Log, Shadows: shadows,
 		CheckURL: func(address string) error { return delivery.CheckURL(address, nil) },
 	}
 	for _, t := range cfg.Admin.Tokens {

@@ -20,10 +20,14 @@ import (
 	"github.com/postrider/postrider/internal/broker/embedded"
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/dedupe"
+	"github.com/postrider/postrider/internal/delivery"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/metrics"
+	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/internal/quarantine"
+	"github.com/postrider/postrider/internal/shadow"
 	"github.com/postrider/postrider/internal/spool"
+	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // Options is what an App takes from its process.
@@ -38,6 +42,9 @@ type Options struct {
 	// ReadyFile, when set, is written (as JSON, the Info without secrets) once
 	// everything listens; tests wait for it.
 	ReadyFile string
+	// Confirmer calls the addresses that providers want called before they send
+	// events; nil: one that calls public addresses by https.
+	Confirmer ingest.Confirmer
 }
 
 // App is one receiver process. Start it once, Wait until it ended.
@@ -63,6 +70,9 @@ type App struct {
 	admin      *admin.Server
 	api        *api // of the admin listener
 
+	shadows   *shadow.Runner
+	shadowing func(context.Context, *normalize.Source, webhook.Verified, string) (normalize.Output, error) // how shadows read; nil: as always
+
 	webhooks, adminSocket net.Listener
 
 	background sync.WaitGroup
@@ -82,13 +92,14 @@ func New(cfg *config.Config, o Options) (*App, error) {
 	a.health = newHealth(cfg, o, a.metrics, a.outages)
 	a.metrics.Watch(a.health)
 	a.metrics.ConfigLoaded(o.Now())
+	a.shadows = shadow.New(shadow.Options{Observer: a.metrics, Now: o.Now, Normalize: a.readShadow})
 	if cfg.SourcesGiven {
 		if _, err := CompileSources(cfg, cfg.Sources); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	a.api, err = newAPI(cfg, o)
+	a.api, err = newAPI(cfg, o, a.shadows)
 	return a, err
 }
 
@@ -125,6 +136,7 @@ func (a *App) start(ctx context.Context) error {
 		return err
 	}
 	a.background.Go(func() { a.outages.watch(ctx) })
+	a.background.Go(func() { a.shadows.Run(ctx) })
 	a.background.Go(func() { a.opt.Collector.follow(ctx, a.window.IDs) })
 	a.serve("server.listen", func() error { return a.ingest.Serve(a.webhooks) })
 	a.health.serves()
@@ -209,9 +221,11 @@ func (a *App) build() error {
 		Now:            a.opt.Now,
 		NewID:          a.ids.next,
 		Quarantine:     a.keeper(),
+		Confirmer:      a.confirmer(),
 		Pipeline: ingest.NewPipeline(ingest.PipelineOptions{
 			Publisher: a.publisher, Window: a.window, Topics: TopicNames(a.cfg.Kafka.Topics), Key: a.cfg.Kafka.Topics.Key,
 			Outcomes: a.health, Log: a.log, Now: a.opt.Now,
+			Recycle: true, // the publisher has copied what is acknowledged
 		}),
 	})
 	if err != nil {
@@ -219,6 +233,14 @@ func (a *App) build() error {
 	}
 	a.watchBursts()
 	return nil
+}
+
+// confirmer calls the addresses of handshakes.
+func (a *App) confirmer() ingest.Confirmer {
+	if a.opt.Confirmer != nil {
+		return a.opt.Confirmer
+	}
+	return delivery.NewFetcher(delivery.FetchOptions{})
 }
 
 // serve runs one listener in the background; its failure ends Wait.

@@ -134,7 +134,13 @@ func runWith(t *testing.T, cfg *config.Config, o app.Options) *running {
 // post sends a signed JetEmail event and returns the status.
 func (r *running) post(body string) int {
 	r.t.Helper()
-	cfg := webhook.Config{Type: "jetemail", Secrets: []webhook.Secret{{ID: "a", Value: []byte(jetSecret)}}}
+	return r.postSigned(jetSecret, body)
+}
+
+// postSigned is post with a secret of one's own.
+func (r *running) postSigned(secret, body string) int {
+	r.t.Helper()
+	cfg := webhook.Config{Type: "jetemail", Secrets: []webhook.Secret{{ID: "a", Value: []byte(secret)}}}
 	w := webhook.Request{Header: http.Header{}, Body: []byte(body)}
 	if err := webhook.Sign(cfg, cfg.Secrets[0], &w, time.Now()); err != nil {
 		r.t.Fatal(err)

@@ -68,15 +68,24 @@ func (a *App) probe(ctx context.Context) error {
 	return err
 }
 
+// PublisherOptions are a publisher's by cfg, for callers to add to. The embedded broker's
+// batches are not compressed: they cross no network.
+func PublisherOptions(cfg *config.Config, now func() time.Time, log *zap.Logger) broker.PublisherOptions {
+	p := cfg.Kafka.Publish
+	o := broker.PublisherOptions{Now: now, Log: log, MaxInFlightBytes: p.MaxInFlightBytes, MaxBatchBytes: p.MaxBatchBytes}
+	if !cfg.EmbeddedBroker() {
+		o.Compression = broker.Compression(p.Compression)
+	}
+	return o
+}
+
 // startPublisher makes the publisher and puts what an earlier process left in the
 // spool in line, before anything new.
 func (a *App) startPublisher(ctx context.Context) {
 	k := a.cfg.Kafka
-	a.publisher = broker.NewPublisher(a.client, broker.PublisherOptions{
-		Now: a.opt.Now, Log: a.log, Observer: a.metrics,
-		MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
-		Store: a.store(), StandIn: StandIn(k.Topics),
-	})
+	o := PublisherOptions(a.cfg, a.opt.Now, a.log)
+	o.Observer, o.Store, o.StandIn = a.metrics, a.store(), StandIn(k.Topics)
+	a.publisher = broker.NewPublisher(a.client, o)
 	a.health.watchPublisher(a.publisher.Troubles)
 	// Until the cluster has told its topics' limits, those that we create them
 	// with count: a raw request must not be cut for want of an answer.

@@ -11,13 +11,11 @@ import (
 	"github.com/postrider/postrider/internal/config"
 )
 
-// The collector's settings. A receiver's live heap is a few megabytes of
-// short-lived requests, so that the default (collect when it has doubled)
-// collects all the time; four times the garbage costs some 20 MB and saves a
-// sixth of the CPU. The soft limit keeps that from adding up under overload, when
-// there is much alive for once.
+// The collector's bounds. How often it collects is left to Go: requests are made in
+// memory that is used again, so that four times the garbage saved nothing any more
+// and cost 45 to 65 MB. The soft limit is for overload, when there is much alive for
+// once.
 const (
-	gcPercent = 400
 	// usualMemory is what a receiver needs beside requests, records and ids.
 	usualMemory = 32 << 20
 	// bytesPerID is what package dedupe needs for an id that it knows, with room
@@ -44,9 +42,6 @@ type Collector struct {
 // requests and records may hold by their own bounds and a little more, and what
 // the known ids take.
 func TuneCollector(cfg *config.Config, getenv func(string) string) Collector {
-	if getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	if getenv("GOMEMLIMIT") != "" {
 		return Collector{}
 	}

@@ -84,9 +84,7 @@ func (r *Redriver) Connect(ctx context.Context, client *broker.Client, log *zap.
 	if err != nil {
 		return err //nolint:wrapcheck // it says who it is
 	}
-	r.publisher = broker.NewPublisher(client, broker.PublisherOptions{
-		Now: r.now, Log: log, MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
-	})
+	r.publisher = broker.NewPublisher(client, PublisherOptions(r.cfg, r.now, log))
 	for _, t := range reports {
 		r.publisher.SetLimit(t.Name, t.MaxMessageBytes)
 		if t.Name == k.Topics.Raw() {

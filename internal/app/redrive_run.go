@@ -89,10 +89,7 @@ func EnsureReplays(ctx context.Context, cfg *config.Config, client *broker.Clien
 
 // NewMarker makes a publisher for marks of dead letters alone. It has to be closed.
 func NewMarker(cfg *config.Config, client *broker.Client, log *zap.Logger, now func() time.Time) *broker.GroupCommitter {
-	p := cfg.Kafka.Publish
-	return broker.NewPublisher(client, broker.PublisherOptions{
-		Now: now, Log: log, MaxInFlightBytes: p.MaxInFlightBytes, MaxBatchBytes: p.MaxBatchBytes,
-	})
+	return broker.NewPublisher(client, PublisherOptions(cfg, now, log))
 }
 
 // Run does it. The report says how far it came, also after an error. A context that

@@ -87,6 +87,7 @@ func (a *App) newCredentials(s config.SASL) error {
 
 // install binds compiled sources to what outlives them.
 func (a *App) install(compiled []*CompiledSource) {
+	a.installShadows(compiled)
 	names := make([]string, len(compiled))
 	for i, s := range compiled {
 		names[i] = s.Ingest.Name

@@ -44,10 +44,9 @@ type Replays struct {
 // the caller's. It needs no connection yet. Close it.
 func NewReplays(cfg *config.Config, client *broker.Client, o ReplayOptions) *Replays {
 	k := cfg.Kafka
-	p := broker.NewPublisher(client, broker.PublisherOptions{
-		Now: o.Now, Log: o.Log, MaxInFlightBytes: k.Publish.MaxInFlightBytes, MaxBatchBytes: k.Publish.MaxBatchBytes,
-		Budget: replayBudget, AttemptTimeout: replayAttempt,
-	})
+	publishing := PublisherOptions(cfg, o.Now, o.Log)
+	publishing.Budget, publishing.AttemptTimeout = replayBudget, replayAttempt
+	p := broker.NewPublisher(client, publishing)
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"

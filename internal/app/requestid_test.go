@@ -43,6 +43,27 @@ func TestRequestIDsBeforeTheTopicIsKnown(t *testing.T) {
 	}
 }
 
+func TestRequestIDsSortByTime(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678_999_000, time.UTC)
+	ids := &requestIDs{now: func() time.Time { return at }}
+	ids.partitions.Store(6)
+	last := ""
+	for range 20_000 {
+		id := ids.next("jetemail")
+		u, err := uuid.Parse(id)
+		if err != nil || u.Version() != 7 || u.Variant() != uuid.RFC4122 {
+			t.Fatalf("%q: version %v, variant %v, error %v", id, u.Version(), u.Variant(), err)
+		}
+		if milli := int64(u[0])<<40 | int64(u[1])<<32 | int64(u[2])<<24 | int64(u[3])<<16 | int64(u[4])<<8 | int64(u[5]); milli != at.UnixMilli() {
+			t.Fatalf("%q is of %d, want %d", id, milli, at.UnixMilli())
+		}
+		if id <= last {
+			t.Fatalf("%q of %v is not behind %q", id, at, last)
+		}
+		last, at = id, at.Add(245*time.Nanosecond)
+	}
+}
+
 func BenchmarkRequestID(b *testing.B) {
 	ids := &requestIDs{now: time.Now}
 	ids.partitions.Store(6)

@@ -4,25 +4,39 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/postrider/postrider/internal/broker"
 	"github.com/postrider/postrider/internal/config"
 	"github.com/postrider/postrider/internal/dedupe"
+	"github.com/postrider/postrider/internal/delivery"
 	"github.com/postrider/postrider/internal/ingest"
 	"github.com/postrider/postrider/internal/normalize"
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/internal/provider/all"
+	"github.com/postrider/postrider/internal/provider/mapping"
+	"github.com/postrider/postrider/internal/shadow"
 	"github.com/postrider/postrider/pkg/webhook"
 )
 
-// ProviderIDs lists the providers that are built in.
+// ProviderIDs lists the providers that a source may have: those that are built in, and
+// that of declared mappings.
 func ProviderIDs() []string {
-	defs := all.Definitions()
-	ids := make([]string, len(defs))
-	for i, d := range defs {
-		ids[i] = d.ID
+	var ids []string
+	for _, d := range all.Definitions() {
+		ids = append(ids, d.ID)
 	}
-	return ids
+	return append(ids, mapping.ID)
+}
+
+// AuthRules tells what belongs to each way of proving a webhook, for the check of
+// a configuration.
+func AuthRules() map[string]config.AuthRule {
+	rules := make(map[string]config.AuthRule)
+	for _, s := range webhook.Schemes() {
+		rules[s.Type] = config.AuthRule{Keys: s.Fields, SecretsOptional: s.SecretsOptional || s.SecretsNone}
+	}
+	return rules
 }
 
 // CompiledSource is one configured source, ready to receive and to be sent to.
@@ -30,7 +44,8 @@ type CompiledSource struct {
 	Config   config.Source
 	Def      provider.Definition
 	Webhook  webhook.Config // how its requests are proven
-	Ingest   *ingest.Source // the App fills in Metrics and Answers
+	Ingest   *ingest.Source // the App fills in Metrics, Answers and Shadow
+	Shadow   *shadow.Source // what it is compared with; nil: nothing
 	Warnings []string
 }
 
@@ -70,13 +85,15 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 	}
 	given := webhookConfig(src.Auth)
 	c := &CompiledSource{Config: src, Webhook: given}
-	def, ok := all.Lookup(src.Provider)
+	def, ok := definition(cfg, path, src, problems)
 	if !ok {
-		add("provider", "unknown provider")
 		return c
 	}
 	c.Def = def
 	c.Webhook.Tolerance = def.Policy.Tolerance(given)
+	if given.Type == "sns" {
+		c.Webhook.Fetch = delivery.NewFetcher(delivery.FetchOptions{}) // of the certificates that sign
+	}
 	parser, err := def.New(src.Options)
 	if err != nil {
 		add("options", err.Error())
@@ -90,12 +107,27 @@ func compileSource(cfg *config.Config, path string, src config.Source, problems 
 	if wrong := def.Policy.CheckTolerance(def.Title, given); wrong != "" {
 		add("auth.tolerance", wrong)
 	}
+	if wrong := forgets(c.Webhook, cfg.Dedupe.Window); wrong != "" {
+		add("auth.tolerance", wrong)
+	}
 	c.warn(path, given)
+	c.warnAddress(cfg, path, given)
 	if len(src.Allow) > 0 && verifier != nil {
 		verifier = webhook.Allow(verifier, src.Allow)
 	}
 	c.Ingest = ingestSource(cfg, src, def, parser, verifier)
+	c.compileShadow(cfg, path, problems)
 	return c
+}
+
+// forgets says what is wrong where a proof does not cover the body and is taken for
+// longer than its id is remembered; "" if nothing is.
+func forgets(c webhook.Config, window time.Duration) string {
+	if covers := c.Covers(); covers.Body || !covers.Time || c.Tolerance <= window {
+		return ""
+	}
+	return fmt.Sprintf("its signatures do not cover the body and are taken for %s, but dedupe.window remembers their ids for %s only: "+
+		"after that a captured one would prove another body; make dedupe.window at least as long", c.Tolerance, window)
 }
 
 // warn collects what is accepted but worth saying; given is how requests are
@@ -120,6 +152,14 @@ func (c *CompiledSource) warn(path string, given webhook.Config) {
 	}
 }
 
+// warnAddress says that the address that a provider signs is not known.
+func (c *CompiledSource) warnAddress(cfg *config.Config, path string, given webhook.Config) {
+	if cfg.Server.PublicURL == "" && given.URL == "" && given.SignsAddress() {
+		c.Warnings = append(c.Warnings, path+".auth: the provider signs the address that it calls, and nothing says which that is: "+
+			"set server.public_url, or every webhook that comes through another address than server.listen is refused")
+	}
+}
+
 // ingestSource fills in what the receiver needs of a source.
 func ingestSource(cfg *config.Config, src config.Source, def provider.Definition, p provider.Parser, v webhook.Verifier) *ingest.Source {
 	answers := def.Policy.Answers()
@@ -134,6 +174,8 @@ func ingestSource(cfg *config.Config, src config.Source, def provider.Definition
 		MaxBodyBytes:  cmp.Or(src.MaxBodyBytes, cfg.Server.MaxBodyBytes),
 		Durability:    durability(src.Durability),
 		DedupeWindow:  min(src.DedupeWindow, cfg.Dedupe.Window),
+		Methods:       def.Methods,
+		Probes:        def.Probes,
 		Normalize: normalize.Source{
 			Name: src.Name, ID: src.ID, Provider: src.Provider,
 			Parser: p, Mapper: def.Mapper,
@@ -145,6 +187,7 @@ func ingestSource(cfg *config.Config, src config.Source, def provider.Definition
 	if v != nil {
 		s.Challenge = webhook.Challenge(v)
 	}
+	s.Handshaker, _ = p.(provider.Handshaker)  // most have nothing to ask for
 	s.Dedupe, _ = dedupe.ParseMode(src.Dedupe) // config checks it
 	return s
 }
@@ -175,6 +218,7 @@ func webhookConfig(a config.Auth) webhook.Config {
 		Type: a.Type, Header: a.Header, Algorithm: a.Algorithm, Prefix: a.Prefix,
 		Encoding: a.Encoding, Template: a.Template, Timestamp: a.Timestamp,
 		IDHeader: a.IDHeader, Tolerance: a.Tolerance, Decode: a.Decode,
+		URL: a.URL, Topics: a.Topics,
 	}
 	for _, s := range a.Secrets {
 		c.Secrets = append(c.Secrets, webhook.Secret{

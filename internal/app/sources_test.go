@@ -155,3 +155,44 @@ func TestTheToleranceFollowsTheProvidersRetries(t *testing.T) {
 		t.Errorf("a tolerance of six hours: %v", err)
 	}
 }
+
+// Where the proof does not cover the body, it is worth something for only as long as
+// its id is remembered.
+func TestIDsAreRememberedForAsLongAsSignaturesAreTaken(t *testing.T) {
+	for provider, want := range map[string]bool{"mailgun": true, "sendgrid": false} {
+		for window, short := range map[string]bool{"1h": true, "3d": false} {
+			file := filepath.Join(t.TempDir(), "config.yaml")
+			value := "7Kq9vL2wXr4nB8mZ7Kq9vL2wXr4nB8mZ"
+			if provider == "sendgrid" {
+				value = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEDr2LjtURuePQzplybdC+u4CwrqDqBaWjcMMsTbhdbcwHBcepxo7yAQGhHPTnlvFYPAZFceEu/1FwCM/QmGUhA=="
+			}
+			text := "dedupe: {window: " + window + "}\nsources: [{name: a, provider: " + provider + ", auth: {type: " + provider +
+				", secrets: [{id: a, value: '" + value + "'}]}}]\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := config.Load(config.Options{File: file, Providers: app.ProviderIDs(), AuthTypes: webhook.Types(), Check: app.CheckSources})
+			if got := err != nil && strings.Contains(err.Error(), "dedupe.window"); got != (want && short) {
+				t.Errorf("%s, window %s: got %v", provider, window, err)
+			}
+		}
+	}
+}
+
+// TestAnAddressThatIsSignedHasToBeKnown: where the provider signs the address that it
+// calls, a source says that nobody told which that is.
+func TestAnAddressThatIsSignedHasToBeKnown(t *testing.T) {
+	const mandrill = "POSTRIDER_SOURCES_0_PROVIDER=mandrill POSTRIDER_SOURCES_0_AUTH_TYPE=mandrill POSTRIDER_SOURCES_0_AUTH_SECRETS_0_VALUE=7Kq9vL2wXr4nB8mZ7Kq9 "
+	for extra, want := range map[string]bool{
+		"": true, "POSTRIDER_SERVER_PUBLIC_URL=https://hooks.example.com": false, "POSTRIDER_SOURCES_0_AUTH_URL=https://hooks.example.com/v1/webhooks/jet": false,
+	} {
+		cfg := settings(t, mandrill+extra)
+		compiled, err := app.CompileSources(cfg, cfg.Sources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(compiled[0].Warnings, "\n"), "server.public_url"); got != want {
+			t.Errorf("%q: warnings %q, want one about the address: %v", extra, compiled[0].Warnings, want)
+		}
+	}
+}

@@ -21,6 +21,7 @@ var rules = []struct {
 	{"sizes", checkSizes},
 	{"no_init", checkNoInit},
 	{"providers", checkProviders},
+	{"touched", checkTouched},
 }
 
 // TestArchitecture holds the repository against every rule.
@@ -151,13 +152,17 @@ func TestRulesCatch(t *testing.T) {
 			"provider acme: not in the list",
 		},
 		{
-			"provider not in config.yaml", "config.yaml", "sources:\n# - provider: acmeplus\n",
-			"provider acme: no source with",
+			"provider without a page", "docs/providers/acme.md", "", "provider acme: no page docs/providers/acme.md",
 		},
 		{
 			"provider not in a table of the README", "README.md", "There is also `acme`.\n",
 			"provider acme: no row with",
 		},
+		{
+			"provider in one file too many", "config.yaml", "# - name: acme\n#   provider: acme\n",
+			"provider acme: named in 4 files that were there before, at most 3: internal/provider/all/all.go, pkg/webhook/scheme.go, README.md, config.yaml",
+		},
+		{"provider in prose", "docs/operations.md", "Acme's `acme` is an example.\n", ""},
 		{"nested module", "internal/tools/init.go", "package tools\n\nfunc init() {}\n", ""},
 		{"testdata", "internal/app/testdata/init.go", "package testdata\n\nfunc init() {}\n", ""},
 	} {
@@ -179,7 +184,8 @@ var clean = map[string]string{
 	"internal/app/app.go":            "// Package app is the wiring.\npackage app\n\nimport _ \"" + zap + "/zapcore\"\n",
 	"internal/provider/acme/acme.go": "// Package acme is a provider.\npackage acme\n\nimport _ \"" + module + "/pkg/event\"\n",
 	"internal/provider/all/all.go":   "// Package all is the list.\npackage all\n\nimport _ \"" + module + "/internal/provider/acme\"\n",
-	"config.yaml":                    "# - name: acme\n#   provider: acme\n",
+	"pkg/webhook/scheme.go":          "// Package webhook proves.\npackage webhook\n\nvar _ = \"acme\"\n",
+	"docs/providers/acme.md":         "# Acme\n",
 	"README.md":                      "| Provider | id |\n|---|---|\n| Acme | `acme` |\n",
 }
 

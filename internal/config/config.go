@@ -9,6 +9,8 @@ package config
 import (
 	"net/netip"
 	"time"
+
+	"github.com/postrider/postrider/internal/mapspec"
 )
 
 // Config is the whole configuration with defaults filled in.
@@ -37,6 +39,7 @@ type Config struct {
 
 	places map[string]string // where each key was given
 	hidden map[string]bool   // keys whose value came from ${NAME} and is not shown
+	texts  map[string]text   // where the text of expressions stands
 }
 
 // Server is the public listener: webhooks only.
@@ -159,7 +162,8 @@ type Templates struct {
 type Publish struct {
 	Budget           time.Duration `yaml:"budget"`              // from the complete body to every acknowledgement
 	MaxInFlightBytes int64         `yaml:"max_in_flight_bytes"` // records held for publishing, all together
-	MaxBatchBytes    int           `yaml:"max_batch_bytes"`     // one record batch
+	MaxBatchBytes    int           `yaml:"max_batch_bytes"`     // one record batch, before it is compressed
+	Compression      string        `yaml:"compression"`         // none | gzip | snappy | lz4 | zstd; not for the embedded broker
 }
 
 // Spool is the folder on this machine's disk where accepted events wait while
@@ -233,11 +237,14 @@ type Source struct {
 	Allow         []netip.Prefix    `yaml:"allow"` // client addresses; empty allows all
 	Query         Query             `yaml:"query"`
 	Options       map[string]string `yaml:"options"`
+	Mapping       *mapspec.Spec     `yaml:"mapping"`        // provider mapping: what the provider's requests say
+	MappingFile   string            `yaml:"mapping_file"`   // file with it, in place of mapping; once loaded, Mapping is set
 	RefusedStatus int               `yaml:"refused_status"` // answer to a bad proof; 0: what the provider needs, mostly 401
 	MaxBodyBytes  int64             `yaml:"max_body_bytes"` // 0: server.max_body_bytes
 	Dedupe        string            `yaml:"dedupe"`         // drop (default) | mark | off
 	DedupeWindow  time.Duration     `yaml:"dedupe_window"`  // 0: dedupe.window, which it may not exceed
 	Durability    string            `yaml:"durability"`     // broker | broker_then_spool (default) | spool_first
+	Shadow        Shadow            `yaml:"shadow"`         // a second way of judging requests that is compared and never published
 }
 
 // Query says which parameters of the callback URL mean something.
@@ -248,18 +255,20 @@ type Query struct {
 
 // Auth is how requests to a source are proven.
 type Auth struct {
-	Type    string      `yaml:"type"` // jetemail | hmac | standard_webhooks | basic | bearer | header | token | none
+	Type    string      `yaml:"type"` // of Options.AuthTypes: jetemail | hmac | standard_webhooks | basic | bearer | header | token | none | a provider's own
 	Secrets []KeySecret `yaml:"secrets"`
 
 	Header    string        `yaml:"header"`    // hmac: signature header; header: the header's name
-	Algorithm string        `yaml:"algorithm"` // hmac: sha256 | sha1 | sha512
+	Algorithm string        `yaml:"algorithm"` // hmac: sha256 | sha1 | sha512; postal: sha256 | sha1
 	Prefix    string        `yaml:"prefix"`    // hmac: before the signature, e.g. "sha256="
 	Encoding  string        `yaml:"encoding"`  // hmac: hex | base64
 	Template  string        `yaml:"template"`  // hmac: signed string from {body} {url} {timestamp} {id} {header:X}
 	Timestamp string        `yaml:"timestamp"` // hmac: header with unix seconds
 	IDHeader  string        `yaml:"id_header"` // hmac: header with the webhook's id
-	Tolerance time.Duration `yaml:"tolerance"` // hmac, standard_webhooks: how far the signed time may be off
+	Tolerance time.Duration `yaml:"tolerance"` // types that sign a time: how far it may be off
 	Decode    string        `yaml:"decode"`    // hmac: how the secret is written: raw | base64 | hex | whsec
+	URL       string        `yaml:"url"`       // mandrill: the address as it was entered at the provider
+	Topics    []string      `yaml:"topics"`    // sns: ARNs of the topics that are taken
 }
 
 // KeySecret is one secret of a source. Exactly one of Value and File is given;

@@ -40,9 +40,23 @@ func options(text string, env ...string) config.Options {
 	return config.Options{
 		File:      "config.yaml",
 		Env:       env,
-		ReadFile:  fakeFiles(map[string]string{"config.yaml": text, "secrets/a": "  0123456789abcdef0123\n", "secrets/empty": " \n", "secrets/signing": signing + "\n"}),
-		Providers: []string{"cmcom", "jetemail", "vfs"},
+		ReadFile:  fakeFiles(map[string]string{"config.yaml": text, "secrets/a": "  0123456789abcdef0123\n", "secrets/empty": " \n", "secrets/signing": signing + "\n", "mappings/a": "type: x\n"}),
+		Providers: []string{"cmcom", "jetemail", "mapping", "vfs"},
+		AuthRules: authRules(),
 		Now:       now,
+	}
+}
+
+// authRules is what the auth types of these tests take; the program passes those
+// of all types.
+func authRules() map[string]config.AuthRule {
+	return map[string]config.AuthRule{
+		"jetemail": {}, "basic": {}, "bearer": {}, "token": {}, "none": {SecretsOptional: true},
+		"hmac":              {Keys: []string{"header", "algorithm", "prefix", "encoding", "template", "timestamp", "id_header", "tolerance", "decode"}},
+		"standard_webhooks": {Keys: []string{"tolerance", "decode"}},
+		"header":            {Keys: []string{"header"}},
+		"mandrill":          {Keys: []string{"url"}},
+		"sns":               {Keys: []string{"topics", "tolerance"}, SecretsOptional: true},
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postrider/postrider/internal/mapspec"
 )
 
 // decoder fills a Config from the tree, strictly, and goes on after a problem.
@@ -17,6 +19,7 @@ type decoder struct {
 	places   map[string]string // of every key that was given
 	failed   map[string]bool   // paths whose value could not be read
 	hidden   map[string]bool   // paths whose value came from ${NAME} and is not shown
+	texts    map[string]text   // where the text of expressions stands
 }
 
 // decode fills v, which is addressable, with what n says. A key without a value
@@ -24,14 +27,20 @@ type decoder struct {
 func (d *decoder) decode(n *node, v reflect.Value, path string) {
 	d.places[path] = n.place
 	d.hidden[path] = n.expanded
+	d.spot(n, path)
 	switch {
 	case n.kind == kindNull:
 	case n.kind == kindBroken:
 		d.failed[path] = true
+	case isOwnGroup(v.Type()):
+		v.Set(reflect.New(v.Type().Elem()))
+		d.group(n, v.Elem(), path)
 	case isGroup(v.Type()):
 		d.group(n, v, path)
+	case v.Type() == reflect.TypeFor[mapspec.Sources]():
+		d.sources(n, v, path)
 	case v.Kind() == reflect.Map:
-		d.options(n, v, path)
+		d.table(n, v, path)
 	case v.Kind() == reflect.Slice && isGroup(v.Type().Elem()):
 		d.groups(n, v, path)
 	case v.Kind() == reflect.Slice:
@@ -39,6 +48,15 @@ func (d *decoder) decode(n *node, v reflect.Value, path string) {
 	default:
 		d.scalar(n, v, path)
 	}
+}
+
+// table fills a map, of groups or of texts.
+func (d *decoder) table(n *node, v reflect.Value, path string) {
+	if isGroup(v.Type().Elem()) {
+		d.namedGroups(n, v, path)
+		return
+	}
+	d.options(n, v, path)
 }
 
 func (d *decoder) fail(n *node, path, message, hint string) {
@@ -83,8 +101,9 @@ func (d *decoder) options(n *node, v reflect.Value, path string) {
 	}
 	values := make(map[string]string, len(n.keys))
 	for _, e := range n.keys {
-		at := keyPath(path, e.key)
+		at := optionPath(v.Type(), path, e.key)
 		d.places[at] = e.place
+		d.spot(e.value, at)
 		if text, ok := d.text(e.value, at, "text"); ok {
 			values[e.key] = text
 		}
@@ -203,7 +222,7 @@ func (d *decoder) scalar(n *node, v reflect.Value, path string) {
 	case *int64:
 		want, parse = "a size", setter(p, parseSize)
 	case *time.Duration:
-		want, parse = "a duration", setter(p, parseDuration)
+		want, parse = "a duration", setter(p, ParseDuration)
 	case *time.Time:
 		want, parse = "a time", setter(p, parseTime)
 	case *netip.Prefix:

@@ -29,6 +29,7 @@ func Default() *Config {
 				Budget:           2 * time.Second,
 				MaxInFlightBytes: 64 * mebibyte,
 				MaxBatchBytes:    mebibyte,
+				Compression:      "snappy",
 			},
 		},
 		Spool: Spool{

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/postrider/postrider/internal/mapspec"
 )
 
 // redacted stands for a secret in a dump.
@@ -66,7 +68,7 @@ func dumpGroup(v reflect.Value, zeros bool) yaml.MapSlice {
 // fromFile reports whether the key is a secret that its group reads from a file;
 // the file is shown instead.
 func fromFile(group reflect.Value, key string) bool {
-	fileKey := key + "_file"
+	fileKey := key + "_file" // of mappings as well
 	if key == "value" {
 		fileKey = "file"
 	}
@@ -93,7 +95,18 @@ func dumpValue(v reflect.Value, key string, zeros bool) any {
 	case map[string]string:
 		return dumpOptions(value)
 	}
+	return dumpKind(v, key, zeros)
+}
+
+// dumpKind is dumpValue for what has no type of its own.
+func dumpKind(v reflect.Value, key string, zeros bool) any {
 	switch {
+	case v.Kind() == reflect.Pointer:
+		return dumpGroup(v.Elem(), false)
+	case v.Type() == reflect.TypeFor[mapspec.Sources]() && v.Len() == 1:
+		return v.Index(0).String()
+	case v.Kind() == reflect.Map && isGroup(v.Type().Elem()):
+		return dumpGroups(v)
 	case isGroup(v.Type()):
 		return dumpGroup(v, zeros)
 	case v.Kind() == reflect.Slice:

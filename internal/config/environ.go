@@ -80,7 +80,7 @@ func resolve(t reflect.Type, rest string) ([]step, bool) {
 	case t.Kind() == reflect.Slice:
 		return nil, !isGroup(t.Elem())
 	}
-	return nil, rest == "" && t.Kind() != reflect.Map
+	return nil, rest == "" && t.Kind() != reflect.Map && !isOwnGroup(t)
 }
 
 func resolveKey(t reflect.Type, rest string) ([]step, bool) {
@@ -173,7 +173,7 @@ func variableNames(t reflect.Type, name string) []string {
 		return names
 	case t.Kind() == reflect.Slice && isGroup(t.Elem()):
 		return variableNames(t.Elem(), name+"_N")
-	case t.Kind() == reflect.Map:
+	case t.Kind() == reflect.Map, isOwnGroup(t):
 		return nil
 	}
 	return []string{name}

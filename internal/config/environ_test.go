@@ -3,6 +3,7 @@ package config_test
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postrider/postrider/internal/config"
+	"github.com/postrider/postrider/internal/mapspec"
 )
 
 // leaf is one key that can be given a value.
@@ -42,6 +44,7 @@ func walk(t reflect.Type, path, env string, get func(*config.Config) reflect.Val
 		field := func(c *config.Config) reflect.Value { return get(c).Field(i) }
 		ft := t.Field(i).Type
 		switch {
+		case ft == reflect.TypeFor[*mapspec.Spec](): // given in a file only
 		case isGroup(ft):
 			list = append(list, walk(ft, at, name, field)...)
 		case ft.Kind() == reflect.Slice && isGroup(ft.Elem()):
@@ -77,7 +80,7 @@ func special() map[string][]string {
 		}
 		return kept
 	}
-	return map[string][]string{
+	all := map[string][]string{
 		"admin.tokens[0].id":                            append([]string{"x"}, token...),
 		"admin.tokens[0].role":                          append([]string{"read"}, token...),
 		"admin.tokens[0].value":                         append([]string{"fedcba9876543210"}, withFile(token, "POSTRIDER_ADMIN_TOKENS_0_VALUE")...),
@@ -124,6 +127,7 @@ func special() map[string][]string {
 		"kafka.sasl.password_file":                      append([]string{"/secrets/a"}, withFile(sasl, "POSTRIDER_KAFKA_SASL_PASSWORD=")...),
 		"kafka.sasl.region":                             {"x", "POSTRIDER_KAFKA_SASL_MECHANISM=AWS_MSK_IAM", "POSTRIDER_KAFKA_TLS_ENABLED=true", "POSTRIDER_KAFKA_BROKERS=k:1"},
 		"spool.max_bytes":                               {"", "POSTRIDER_SPOOL_SEGMENT_BYTES=1MiB"},
+		"kafka.publish.compression":                     {"zstd"},
 		"kafka.topics.create":                           {"never"},
 		"kafka.topics.key":                              {"event"},
 		"kafka.topics.templates.outbound":               {"x.{type}"},
@@ -151,10 +155,29 @@ func special() map[string][]string {
 		"sources[0].auth.id_header":                     append([]string{"x"}, hmac...),
 		"sources[0].auth.tolerance":                     append([]string{"7s"}, hmac...),
 		"sources[0].auth.decode":                        append([]string{"x"}, hmac...),
+		"sources[0].auth.url":                           {"https://x.example.com/", "POSTRIDER_SOURCES_0_AUTH_TYPE=mandrill", needSecret},
+		"sources[0].auth.topics":                        {"x,y", "POSTRIDER_SOURCES_0_AUTH_TYPE=sns"},
 		"sources[0].refused_status":                     {"404"},
+		"sources[0].mapping_file":                       {"/mappings/a", "POSTRIDER_SOURCES_0_PROVIDER=mapping"},
 		"sources[0].dedupe":                             {"mark"},
 		"sources[0].durability":                         {"broker"},
 	}
+	// A shadow has keys and a reading like a source's own.
+	for path, list := range maps.Clone(all) {
+		if rest, ok := strings.CutPrefix(path, "sources[0].auth"); ok {
+			other := slices.Clone(list)
+			for i := range other {
+				other[i] = strings.Replace(other[i], "POSTRIDER_SOURCES_0_AUTH", "POSTRIDER_SOURCES_0_SHADOW_AUTH", 1)
+			}
+			all["sources[0].shadow.auth"+rest] = other
+		}
+	}
+	all["sources[0].shadow.provider"] = []string{"jetemail"}
+	all["sources[0].shadow.sample"] = []string{"", "POSTRIDER_SOURCES_0_SHADOW_PROVIDER=vfs"}
+	if list, ok := all["sources[0].mapping_file"]; ok {
+		all["sources[0].shadow.mapping_file"] = list[:1]
+	}
+	return all
 }
 
 // valueFor is a value of the leaf that differs from its default, as a variable's

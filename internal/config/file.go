@@ -116,6 +116,7 @@ func (r *reader) node(y ast.Node, path string, depth int) *node {
 	if !n.scalar(y) {
 		return r.refuse(n, path, "this kind of YAML is not supported here", "")
 	}
+	n.spot = r.spot(y.GetToken())
 	return n
 }
 

@@ -31,15 +31,24 @@ type Options struct {
 	ReadFile func(name string) ([]byte, error)
 	// Providers are the provider ids a source may name; empty allows any.
 	Providers []string
-	// AuthTypes are the auth types a source may name; empty allows those this
-	// package knows the keys of.
+	// AuthTypes are the auth types a source may name; empty allows those of
+	// AuthRules, and without any of them every one.
 	AuthTypes []string
+	// AuthRules are what the auth types take, by name. A type without a rule takes
+	// every key.
+	AuthRules map[string]AuthRule
 	// Check looks further once this package is through, at what belongs to
 	// other packages; nil looks no further. The configuration it gets may have
 	// problems already.
 	Check func(*Config, *Problems)
 	// Now is the clock that not_after is compared with; nil compares nothing.
 	Now func() time.Time
+}
+
+// AuthRule is what the auth block of one type holds.
+type AuthRule struct {
+	Keys            []string // beside type and secrets
+	SecretsOptional bool     // secrets may be left out
 }
 
 // Load reads, checks and completes the configuration. The error is a *Problems
@@ -54,6 +63,7 @@ func Load(o Options) (*Config, error) {
 	l.decode(root)
 	l.complete()
 	l.secretFiles()
+	l.mappingFiles()
 	v := &validator{loader: l}
 	v.config()
 	if o.Check != nil {
@@ -142,9 +152,9 @@ func plainError(err error) string {
 }
 
 func (l *loader) decode(root *node) {
-	d := &decoder{problems: l.problems, places: map[string]string{}, failed: map[string]bool{}, hidden: map[string]bool{}}
+	d := newDecoder(l.problems)
 	d.decode(root, reflect.ValueOf(l.cfg).Elem(), "")
-	l.failed, l.cfg.places, l.cfg.hidden = d.failed, d.places, d.hidden
+	l.failed, l.cfg.places, l.cfg.hidden, l.cfg.texts = d.failed, d.places, d.hidden, d.texts
 	if sources := root.get("sources"); sources != nil && sources.kind != kindNull {
 		l.cfg.SourcesGiven = true
 	}
@@ -173,8 +183,14 @@ func (s *Source) complete() {
 	s.ID = cmp.Or(s.ID, s.Name)
 	s.Dedupe = cmp.Or(s.Dedupe, defaultDedupe)
 	s.Durability = cmp.Or(s.Durability, defaultDurability)
-	for i := range s.Auth.Secrets {
-		k := &s.Auth.Secrets[i]
+	s.Auth.complete()
+	s.Shadow.Auth.complete()
+}
+
+// complete names secrets that have no id by their places.
+func (a *Auth) complete() {
+	for i := range a.Secrets {
+		k := &a.Secrets[i]
 		k.ID = cmp.Or(k.ID, strconv.Itoa(i+1))
 	}
 }
@@ -196,6 +212,9 @@ func (c *Config) paths() []*string {
 	}
 	for _, s := range c.secretKeys() {
 		list = append(list, s.file)
+	}
+	for i := range c.Sources {
+		list = append(list, &c.Sources[i].MappingFile, &c.Sources[i].Shadow.MappingFile)
 	}
 	return list
 }

@@ -47,6 +47,7 @@ type node struct {
 	text     string // of scalars, as written
 	fromEnv  bool   // from an environment variable, where ${NAME} and quotes mean nothing
 	expanded bool   // text holds the value of an environment variable named by ${NAME}
+	spot     spot   // where the text of a scalar begins in its file
 	keys     []entry
 	items    []*node
 }

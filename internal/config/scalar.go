@@ -30,9 +30,10 @@ func sizeUnits() map[string]int64 {
 	}
 }
 
-// parseDuration reads Go's duration syntax and days in front: "1500ms", "2s",
-// "1h30m", "30d", "1d12h". A bare number has no unit and is refused.
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads Go's duration syntax and days in front: "1500ms", "2s",
+// "1h30m", "30d", "1d12h". A bare number has no unit and is refused. The error says how
+// a duration is written.
+func ParseDuration(text string) (time.Duration, error) {
 	if bareNumber.MatchString(text) {
 		return 0, errors.New("a duration needs a unit: add ms, s, m, h or d, as in 5s")
 	}
@@ -54,7 +55,7 @@ func parseDuration(text string) (time.Duration, error) {
 	return days + d, nil
 }
 
-// formatDuration is the shortest spelling that parseDuration reads back.
+// formatDuration is the shortest spelling that ParseDuration reads back.
 func formatDuration(d time.Duration) string {
 	if d >= day && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"

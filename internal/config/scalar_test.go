@@ -12,12 +12,12 @@ func TestParseDuration(t *testing.T) {
 		"2s": 2 * time.Second, "1500ms": 1500 * time.Millisecond, "30d": 720 * time.Hour, "1d12h": 36 * time.Hour,
 		"0s": 0, "0d": 0, "1h30m": 90 * time.Minute, "-1s": -time.Second, "0d5m": 5 * time.Minute,
 	} {
-		if got, err := parseDuration(text); err != nil || got != want {
+		if got, err := ParseDuration(text); err != nil || got != want {
 			t.Errorf("%q: %v, %v; want %v", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "5", "5.5", "+5", "5 s", "d", "1d2d", "-1d", "1d-1h", "1d+1h", "1d25h", "106752d", "9999999d", "2 weeks", "1w"} {
-		if got, err := parseDuration(text); err == nil {
+		if got, err := ParseDuration(text); err == nil {
 			t.Errorf("%q is read as %v", text, got)
 		}
 	}
@@ -44,7 +44,7 @@ func TestScalarsRoundTrip(t *testing.T) {
 		if d < 0 || d > 100000*day {
 			d = (d%(100000*day) + 100000*day) % (100000 * day)
 		}
-		if got, err := parseDuration(formatDuration(d)); err != nil || got != d {
+		if got, err := ParseDuration(formatDuration(d)); err != nil || got != d {
 			t.Fatalf("%v is written %q and read as %v, %v", d, formatDuration(d), got, err)
 		}
 		n := rapid.Int64Min(0).Draw(t, "size") << rapid.IntRange(0, 30).Draw(t, "shift")

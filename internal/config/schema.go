@@ -64,3 +64,7 @@ func isGroup(t reflect.Type) bool {
 	values := []reflect.Type{reflect.TypeFor[time.Time](), reflect.TypeFor[netip.Prefix]()}
 	return t.Kind() == reflect.Struct && !slices.Contains(values, t)
 }
+
+// isOwnGroup reports whether t is a group that may be missing. It is given in a file
+// as a whole: no variable reaches into it.
+func isOwnGroup(t reflect.Type) bool { return t.Kind() == reflect.Pointer && isGroup(t.Elem()) }

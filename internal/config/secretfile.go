@@ -24,15 +24,23 @@ func (c *Config) secretKeys() []secretKey {
 		{"pii", "pepper", "pepper_file", &c.PII.Pepper, &c.PII.PepperFile},
 	}
 	for i := range c.Sources {
-		for j := range c.Sources[i].Auth.Secrets {
-			s := &c.Sources[i].Auth.Secrets[j]
-			path := indexPath(indexPath("sources", i)+".auth.secrets", j)
-			list = append(list,
-				secretKey{path, "value", "file", &s.Value, &s.File},
-				secretKey{path, "password", "password_file", &s.Password, &s.PasswordFile})
-		}
+		path := indexPath("sources", i)
+		list = append(list, c.Sources[i].Auth.secretKeys(path+".auth")...)
+		list = append(list, c.Sources[i].Shadow.Auth.secretKeys(path+".shadow.auth")...)
 	}
 	return append(list, c.apiSecretKeys()...)
+}
+
+// secretKeys returns the secrets that requests are proven by.
+func (a *Auth) secretKeys(path string) []secretKey {
+	var list []secretKey
+	for j := range a.Secrets {
+		s, at := &a.Secrets[j], indexPath(path+".secrets", j)
+		list = append(list,
+			secretKey{at, "value", "file", &s.Value, &s.File},
+			secretKey{at, "password", "password_file", &s.Password, &s.PasswordFile})
+	}
+	return list
 }
 
 // apiSecretKeys returns the secrets of the admin API, of replays and of subscriptions.

@@ -85,12 +85,14 @@ func loadUncommented(t *testing.T) *config.Config {
 	for _, m := range regexp.MustCompile(`secrets/[a-z-]+`).FindAllString(text, -1) {
 		files[m] = secret
 	}
+	files["mappings/acme.yaml"] = "type: event\ntypes: {open: opened}\n"
 	files["secrets/warehouse"], files["secrets/crm"] = signing, signing
 	cfg, err := config.Load(config.Options{
 		File:      "config.yaml",
 		ReadFile:  fakeFiles(files),
 		Env:       []string{"JETEMAIL_SECRET=" + secret, "CMCOM_TOKEN=" + secret, "BASIC_PASSWORD=" + secret, "DASHBOARD_TOKEN=" + secret + "0", "WAREHOUSE_SECRET=" + signing, "CRM_SECRET=" + signing},
-		Providers: []string{"cmcom", "jetemail", "vfs"},
+		Providers: []string{"cmcom", "jetemail", "mapping", "vfs"},
+		AuthRules: authRules(),
 		Now:       now,
 	})
 	if err != nil {
@@ -107,11 +109,11 @@ func TestShippedExamplesLoad(t *testing.T) {
 	}
 	slices.Sort(types)
 	slices.Sort(providers)
-	want := []string{"basic", "bearer", "header", "hmac", "jetemail", "none", "standard_webhooks", "token"}
+	want := []string{"basic", "bearer", "header", "hmac", "jetemail", "mandrill", "none", "sns", "standard_webhooks", "token"}
 	if diff := cmp.Diff(want, slices.Compact(types)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"cmcom", "jetemail", "vfs"}, slices.Compact(providers)); diff != "" {
+	if diff := cmp.Diff([]string{"cmcom", "jetemail", "mapping", "vfs"}, slices.Compact(providers)); diff != "" {
 		t.Error(diff)
 	}
 	if cfg.Server.PublicURL == "" || cfg.Kafka.Embedded.Enabled == nil {

@@ -21,6 +21,7 @@ func (v *validator) kafka() {
 	v.sasl(&k.SASL)
 	v.budget(k.Publish.Budget)
 	v.atLeast("kafka.publish.max_batch_bytes", int64(k.Publish.MaxBatchBytes), kibibyte, "1KiB")
+	v.oneOf("kafka.publish.compression", "compression", k.Publish.Compression, "none", "gzip", "snappy", "lz4", "zstd")
 	if k.Publish.MaxInFlightBytes < int64(k.Publish.MaxBatchBytes) {
 		v.bad("kafka.publish.max_in_flight_bytes", "is less than kafka.publish.max_batch_bytes", "")
 	}

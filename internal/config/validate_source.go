@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,20 +17,6 @@ var (
 	secretID   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	queryName  = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 )
-
-// authKeys returns, for every auth type, the keys beside `secrets` that belong to it.
-func authKeys() map[string][]string {
-	return map[string][]string{
-		"jetemail":          {},
-		"hmac":              {"header", "algorithm", "prefix", "encoding", "template", "timestamp", "id_header", "tolerance", "decode"},
-		"standard_webhooks": {"tolerance", "decode"},
-		"basic":             {},
-		"bearer":            {},
-		"header":            {"header"},
-		"token":             {},
-		"none":              {},
-	}
-}
 
 func (v *validator) sources() {
 	if v.cfg.SourcesGiven && len(v.cfg.Sources) == 0 && !v.failed["sources"] {
@@ -65,6 +52,7 @@ func (v *validator) unique(path, what, value string, seen map[string]int, i int)
 func (v *validator) source(path string, s *Source) {
 	v.sourceNames(path, s)
 	v.provider(path+".provider", s.Provider)
+	v.mapping(path, s)
 	v.query(path+".query", &s.Query)
 	v.status(path+".refused_status", s.RefusedStatus)
 	if s.MaxBodyBytes < 0 {
@@ -74,6 +62,7 @@ func (v *validator) source(path string, s *Source) {
 	v.oneOf(path+".durability", "durability", s.Durability, "broker", "broker_then_spool", "spool_first")
 	v.dedupeWindow(path+".dedupe_window", s.DedupeWindow)
 	v.auth(path+".auth", &s.Auth)
+	v.shadow(path+".shadow", s)
 }
 
 func (v *validator) sourceNames(path string, s *Source) {
@@ -128,11 +117,7 @@ func (v *validator) status(path string, status int) {
 }
 
 func (v *validator) auth(path string, a *Auth) {
-	known := v.AuthTypes
-	if len(known) == 0 {
-		known = []string{"jetemail", "hmac", "standard_webhooks", "basic", "bearer", "header", "token", "none"}
-	}
-	if !v.oneOf(path+".type", "auth type", a.Type, known...) {
+	if !v.authType(path+".type", a.Type) {
 		return
 	}
 	v.authKeys(path, a)
@@ -143,6 +128,9 @@ func (v *validator) auth(path string, a *Auth) {
 		}
 		return
 	}
+	if len(a.Secrets) == 0 && v.AuthRules[a.Type].SecretsOptional {
+		return
+	}
 	if len(a.Secrets) == 0 {
 		v.bad(path+".secrets", "auth type "+a.Type+" needs at least one secret", "e.g. secrets: [{id: a, file: secrets/name}]")
 		return
@@ -150,15 +138,32 @@ func (v *validator) auth(path string, a *Auth) {
 	v.secrets(path, a)
 }
 
+// authType reports a type that is not there.
+func (v *validator) authType(path, name string) bool {
+	known := v.AuthTypes
+	if len(known) == 0 {
+		known = slices.Sorted(maps.Keys(v.AuthRules))
+	}
+	if len(known) > 0 {
+		return v.oneOf(path, "auth type", name, known...)
+	}
+	if name == "" {
+		v.bad(path, "the auth type is missing", "")
+	}
+	return name != ""
+}
+
 // authKeys reports keys that another auth type has.
 func (v *validator) authKeys(path string, a *Auth) {
-	own, known := authKeys()[a.Type]
+	rule, known := v.AuthRules[a.Type]
 	if !known {
-		return // a provider's own type, which says itself what it needs
+		return // the type says itself what it needs
 	}
+	own := rule.Keys
 	given := map[string]bool{
 		"header": a.Header != "", "algorithm": a.Algorithm != "", "prefix": a.Prefix != "", "encoding": a.Encoding != "",
 		"template": a.Template != "", "timestamp": a.Timestamp != "", "id_header": a.IDHeader != "", "tolerance": a.Tolerance != 0, "decode": a.Decode != "",
+		"url": a.URL != "", "topics": len(a.Topics) > 0,
 	}
 	for key, set := range given {
 		if set && !slices.Contains(own, key) {

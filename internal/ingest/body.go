@@ -122,10 +122,10 @@ func (r *room) take(n int64) bool {
 // arrived says that the body is whole, or will never be: its client's share is
 // free again.
 func (r *room) arrived() {
-	if r.each != nil {
+	if r.each != nil && r.partial > 0 {
 		r.each.give(r.client, r.partial)
-		r.each = nil
 	}
+	r.each = nil
 }
 
 // body is a request body with its reservation.
@@ -152,14 +152,15 @@ func (b *body) reserve(n int64) error {
 // releases it. A body that claims to be gzip and is not is kept as it is: whether
 // it is worth anything is for the proof and the parser to say, and a dead letter
 // keeps its bytes.
-func readBody(r *http.Request, lim bodyLimits, from room) (*body, error) {
-	b := &body{room: from}
+func readBody(r *http.Request, lim bodyLimits, from room) (b body, err error) {
+	b = body{room: from}
 	raw, err := b.read(r.Body, r.ContentLength, lim.received)
 	b.room.arrived()
 	if err != nil {
 		b.release()
-		return nil, err
+		return body{}, err
 	}
+	_ = r.Body.Close() // else net/http looks for more of it before it answers
 	b.bytes = raw
 	if !gzipped(r.Header["Content-Encoding"]) {
 		return b, nil
@@ -170,7 +171,7 @@ func readBody(r *http.Request, lim bodyLimits, from room) (*body, error) {
 		b.bytes = inflated
 	case errors.Is(err, errTooLarge), errors.Is(err, errOverBudget):
 		b.release()
-		return nil, err
+		return body{}, err
 	}
 	return b, nil
 }

@@ -24,8 +24,6 @@ type claims struct {
 	whole   bool // all of the batch is safe
 
 	conflicts, marked int // events that are published as such
-
-	room [2]dedupe.Event // most requests have one item and a nonce
 }
 
 // claim looks up what of the request came before, and holds the rest of it. The
@@ -60,10 +58,7 @@ func (p *Pipeline) claim(ctx context.Context, b *batch) error {
 // identify makes the list of what is claimed: the items, unless nobody wants to
 // know of repeats, and the nonce, last.
 func (b *batch) identify(bind bool) {
-	b.claimed = b.room[:0]
-	if n := b.items() + 1; n > len(b.room) {
-		b.claimed = make([]dedupe.Event, 0, n)
-	}
+	b.claimed = slices.Grow(b.claimed, b.items()+1)
 	if b.src.Dedupe != dedupe.Off {
 		for i := range b.events {
 			b.claimed = append(b.claimed, dedupe.Event{ID: idOf(&b.events[i].Event), Content: b.events[i].Content(), Item: b.events[i].Index})
@@ -80,13 +75,24 @@ func (b *batch) identify(bind bool) {
 
 // idOf is an event's id as bytes.
 func idOf(e *event.Event) (id [16]byte) {
-	_, _ = hex.Decode(id[:], []byte(e.ID)) // normalize makes no others than of 32 hex digits
+	var digits [32]byte
+	copy(digits[:], e.ID)
+	_, _ = hex.Decode(id[:], digits[:]) // normalize makes no others than of 32 hex digits
 	return id
 }
 
-// nonceOf is the identity of a request's nonce, and the body it came with.
+// nonceOf is the identity of a request's nonce, and the body it came with. Where the
+// signature does not cover the body, it is one for all sources, which may share a
+// secret: what came to one of them must not prove another body at the next.
 func nonceOf(src *Source, v *webhook.Verified) dedupe.Event {
-	id := sha256.Sum256([]byte("nonce\x00" + src.Normalize.Provider + "\x00" + src.Normalize.ID + "\x00" + v.Proof().Nonce))
+	proof := v.Proof()
+	text := append(make([]byte, 0, 256), "nonce\x00"...)
+	if proof.Unique && !proof.Covered {
+		text = append(append(text, "scheme\x00"...), proof.Scheme...)
+	} else {
+		text = append(append(append(text, src.Normalize.Provider...), 0), src.Normalize.ID...)
+	}
+	id := sha256.Sum256(append(append(text, 0), proof.Nonce...))
 	body := sha256.Sum256(v.Request().Body)
 	return dedupe.Event{ID: [16]byte(id[:16]), Content: [16]byte(body[:16]), Whole: true}
 }

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/postrider/postrider/internal/rawconn"
+	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // crowd is a listener that bounds open connections without letting those that
@@ -49,10 +52,12 @@ const (
 
 // member is a connection in the crowd.
 type member struct {
-	net.Conn
+	timed
 	crowd   *crowd
-	address netip.Prefix
+	ip      netip.Addr   // of the other end; invalid if it has none
+	address netip.Prefix // that counts as one client
 	state   atomic.Int64 // nanoseconds of the crowd's life since which it waits, working or evicted
+	blind   atomic.Bool  // see lookAway
 	once    sync.Once
 }
 
@@ -62,7 +67,8 @@ func (c *crowd) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the server looks at it
 	}
-	m := &member{Conn: conn, crowd: c, address: networkOf(conn.RemoteAddr())}
+	m := &member{timed: timed{Conn: rawconn.Wrap(conn)}, crowd: c, ip: webhook.ClientIP(conn.RemoteAddr().String(), nil, nil)}
+	m.address = clientNetwork(m.ip)
 	m.state.Store(c.elapsed())
 	if err := c.settle(m); err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -193,11 +199,33 @@ func (m *member) work() bool {
 	return at > 0 && m.state.CompareAndSwap(at, working) || m.state.Load() == working
 }
 
-// rest ends it, or begins a new request.
+// lookAway says that a request's body of known length is about to be read, and that
+// nobody wants to know whether its client hangs up meanwhile: what is proven is
+// published all the same. Behind the last byte of a body net/http reads one byte ahead
+// to notice that, which costs it a goroutine that blocks and is woken by a deadline.
+// This read then finds nothing at once, as [io.Reader] allows, and net/http is content.
+// Nothing else reads single bytes there: what is left of the body is read through a
+// buffer of 4 KiB.
+func (m *member) lookAway() {
+	if m != nil {
+		m.blind.Store(true)
+	}
+}
+
+// Read implements net.Conn.
+func (m *member) Read(p []byte) (int, error) {
+	if len(p) == 1 && m.blind.CompareAndSwap(true, false) {
+		return 0, nil
+	}
+	return m.timed.Read(p)
+}
+
+// rest ends it, once it is answered, or begins a new request.
 func (m *member) rest() {
 	if m == nil {
 		return
 	}
+	m.blind.Store(false)
 	if at := m.state.Load(); at != evicted {
 		m.state.CompareAndSwap(at, m.crowd.elapsed())
 		m.crowd.tell()
@@ -206,9 +234,10 @@ func (m *member) rest() {
 
 // follow is the server's ConnState: with the first byte of a request its time
 // begins anew, so that a connection that was idle for long is not the first to leave
-// in the middle of it.
+// in the middle of it. Work ends only when the answer is on its way: the server
+// writes it after the handler returned, and calls the connection idle after that.
 func follow(conn net.Conn, s http.ConnState) {
-	if m, ok := conn.(*member); ok && s == http.StateActive {
+	if m, ok := conn.(*member); ok && (s == http.StateActive || s == http.StateIdle) {
 		m.rest()
 	}
 }
@@ -227,17 +256,17 @@ func memberOf(ctx context.Context) *member {
 	return m
 }
 
-// networkOf is the network that counts as one client: an IPv4 address, or the
-// /64 that an IPv6 host has to itself.
-func networkOf(a net.Addr) netip.Prefix {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Prefix{}
+// clientIP is the address of a request's client, as webhook.ClientIP says. What a
+// connection comes from was read when it came.
+func clientIP(m *member, r *http.Request, trusted []netip.Prefix) netip.Addr {
+	if forwarded := r.Header["X-Forwarded-For"]; m == nil || len(forwarded) > 0 {
+		return webhook.ClientIP(r.RemoteAddr, forwarded, trusted)
 	}
-	return clientNetwork(at.Addr())
+	return m.ip
 }
 
-// clientNetwork is the same of an address.
+// clientNetwork is the network that counts as one client: an IPv4 address, or the
+// /64 that an IPv6 host has to itself.
 func clientNetwork(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := addr.BitLen()

@@ -37,7 +37,7 @@ func newLine(t *testing.T, change func(*ingest.PipelineOptions)) *line {
 	l.src = newSource(t, l.m, "jet", "jetemail")
 	o := ingest.PipelineOptions{
 		Publisher: l.pub, Topics: typedTopics(), Key: "message", Outcomes: &outcomes{}, Log: zap.NewNop(), Now: time.Now,
-		Window: dedupe.New(dedupe.Options{Window: time.Hour, MaxIDs: 1000, Now: time.Now}),
+		Window: dedupe.New(dedupe.Options{Window: time.Hour, MaxIDs: 1000, Now: time.Now}), Recycle: true,
 	}
 	if change != nil {
 		change(&o)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"runtime"
 	"runtime/debug"
@@ -39,10 +38,14 @@ type Source struct {
 	RefusedStatus int    // status for a bad proof; 0: 401
 	MaxBodyBytes  int64  // as received
 	Durability    broker.Durability
-	Dedupe        dedupe.Mode   // what becomes of repeats
-	DedupeWindow  time.Duration // how old a repeat may be; 0: as the whole window
+	Dedupe        dedupe.Mode         // what becomes of repeats
+	DedupeWindow  time.Duration       // how old a repeat may be; 0: as the whole window
+	Methods       []string            // that carry events beside POST; with GET the query is the body
+	Probes        []string            // methods that are answered 200 to anybody
+	Handshaker    provider.Handshaker // nil: nothing but events is asked for
 	Metrics       *metrics.Source
 	Answers       Answers // nil: nobody wants to know
+	Shadow        Shadow  // nil: nothing is compared
 }
 
 // Answers is told whether a source's events are accepted. It is called for every
@@ -59,13 +62,21 @@ func (s *Source) tell(r Result) {
 		return
 	}
 	switch r {
-	case ResultPublished, ResultNothing, ResultDuplicate:
+	case ResultPublished, ResultNothing, ResultDuplicate, ResultHandshake:
 		s.Answers.Answered(true)
-	case ResultOverload, ResultUnpublished:
+	case ResultOverload, ResultUnpublished, ResultUnavailable:
 		s.Answers.Answered(false)
-	case ResultRefused, ResultUnknownSource, ResultMethod, ResultTooLarge, ResultIncomplete, ResultStopping:
+	case ResultRefused, ResultUnknownSource, ResultMethod, ResultTooLarge, ResultIncomplete, ResultStopping, ResultProbe:
 		// These say nothing of whether events can be accepted.
 	}
+}
+
+// answer is what a request is answered.
+func (s *Source) answer(done outcome, err error) answer {
+	if err != nil {
+		return answerFor(err, s.answers())
+	}
+	return answer{code: cmp.Or(s.Accepted, http.StatusOK), result: done.result, shaken: done.shaken}
 }
 
 // answers are the source's statuses, none of them 0.
@@ -86,13 +97,13 @@ func (s *Server) handle(c echo.Context) error {
 		s.opt.Metrics.UnknownSource(a.code)
 		return s.write(c, nil, a)
 	}
+	if src.probed(c.Request()) {
+		return s.probe(c, src)
+	}
 	src.Metrics.Begin()
 	defer src.Metrics.End()
-	result, err := s.receive(c, src, now.trusted)
-	a := answerFor(err, src.answers())
-	if err == nil {
-		a.result = result
-	}
+	done, err := s.receive(c, src, now)
+	a := src.answer(done, err)
 	src.Metrics.Answered(a.code, string(a.result))
 	src.tell(a.result)
 	s.logAnswer(src, a, err)
@@ -101,38 +112,42 @@ func (s *Server) handle(c echo.Context) error {
 
 // receive takes a request from its headers to its acknowledgement. A panic is
 // answered as trouble of ours, so that the provider sends the request again.
-func (s *Server) receive(c echo.Context, src *Source, trusted []netip.Prefix) (result Result, err error) {
+func (s *Server) receive(c echo.Context, src *Source, now *routing) (done outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("ingest: panic: %s", panicText(p))
 			s.opt.Log.Error("panic while handling a webhook", zap.String("source", src.Name), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
-	if err := s.admit(c.Request()); err != nil {
-		return "", err
+	if err := s.admit(src, c.Request()); err != nil {
+		return done, err
 	}
-	req := s.request(c, trusted)
+	conn := memberOf(c.Request().Context())
+	req := s.request(c, conn, now)
 	if err := src.Verifier.Missing(&req); err != nil {
-		return "", err
+		src.show(req, webhook.Verified{}, err)
+		return done, err
+	}
+	if c.Request().ContentLength > 0 {
+		conn.lookAway()
 	}
 	lim := bodyLimits{received: src.MaxBodyBytes, inflated: s.opt.Limits.MaxInflatedBytes}
 	b, err := readBody(c.Request(), lim, room{all: &s.buffered, each: s.arriving, client: clientNetwork(req.RemoteAddr)})
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	defer b.release()
-	conn := memberOf(c.Request().Context())
 	if !conn.work() {
-		return "", errOverload
+		return done, errOverload
 	}
-	defer conn.rest()
 	if !s.progress.take(1) {
-		return "", errOverload
+		return done, errOverload
 	}
 	defer s.progress.give(1)
 	req.Body = b.bytes
+	src.readQuery(c.Request().URL.RawQuery, &req)
 	src.Metrics.Body(len(req.Body))
-	return s.prove(c.Request().Context(), src, req)
+	return s.prove(s.terms.begin(), src, req)
 }
 
 // panicText names a panic. Only the runtime's own errors are said in full: any
@@ -144,25 +159,34 @@ func panicText(cause any) string {
 	return fmt.Sprintf("a %T", cause)
 }
 
-// prove verifies the complete request and hands it to the pipeline. The
-// pipeline's deadline starts here, at the complete body, and does not end with
-// the client's connection: what was proven is published whether or not anybody
-// waits for the answer.
-func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (Result, error) {
+// prove verifies the complete request and hands it to the pipeline. The time of ctx
+// starts at the complete body, so that fetching what a proof needs is within it, and
+// does not end with the client's connection: what was proven is published whether or
+// not anybody waits for the answer.
+func (s *Server) prove(ctx context.Context, src *Source, req webhook.Request) (outcome, error) {
 	v, err := webhook.Verify(src.Verifier, req)
+	src.show(req, v, err)
 	if err != nil {
 		s.keep(src, req, err)
-		return "", err
+		return outcome{}, err
 	}
 	src.Metrics.Verified(v.Proof().KeyID)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opt.Limits.Budget)
-	defer cancel()
-	done, err := s.makeRoom(ctx, req.Body)
-	if err != nil {
-		return "", err
+	if shaken, done, err := s.shake(ctx, src, v); done {
+		return outcome{ResultHandshake, shaken}, err
 	}
-	defer done()
-	return s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID(src.Name))
+	leave, err := s.makeRoom(ctx, req.Body)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer leave()
+	result, err := s.opt.Pipeline.Accept(ctx, src, v, s.opt.NewID(src.Name))
+	return outcome{result: result}, err
+}
+
+// outcome is what became of a request that was accepted.
+type outcome struct {
+	result Result
+	shaken provider.Handshake // of ResultHandshake
 }
 
 // keep puts a refused request that carried all its proof into the quarantine:
@@ -186,9 +210,9 @@ func (s *Server) keep(src *Source, req webhook.Request, err error) {
 // place among the requests in progress is taken only with the whole body: a
 // thousand clients that send theirs byte by byte, with no proof yet, would else
 // keep everybody out.
-func (s *Server) admit(r *http.Request) error {
+func (s *Server) admit(src *Source, r *http.Request) error {
 	switch {
-	case r.Method != http.MethodPost:
+	case !src.takes(r.Method):
 		return errMethod
 	case s.progress.full():
 		return errOverload
@@ -197,14 +221,14 @@ func (s *Server) admit(r *http.Request) error {
 }
 
 // request is the unproven request, body still to come.
-func (s *Server) request(c echo.Context, trusted []netip.Prefix) webhook.Request {
+func (s *Server) request(c echo.Context, conn *member, now *routing) webhook.Request {
 	r := c.Request()
 	req := webhook.Request{
 		Method:     r.Method,
-		URL:        s.opt.PublicURL + r.URL.RequestURI(),
+		URL:        now.url(s.opt.PublicURL, r.URL),
 		Header:     r.Header,
 		PathToken:  pathToken(c),
-		RemoteAddr: webhook.ClientIP(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), trusted),
+		RemoteAddr: clientIP(conn, r, now.trusted),
 		ReceivedAt: s.opt.Now(),
 	}
 	if r.URL.RawQuery != "" {
@@ -226,26 +250,31 @@ func pathToken(c echo.Context) string {
 	return token
 }
 
-// write sends the answer: a status, the headers that belong to it, no body.
+// write sends the answer: a status, the headers that belong to it, and no body but
+// what a handshake asks for. The answer's headers are looked at only to add to them:
+// net/http makes a copy of what a handler has seen.
 func (s *Server) write(c echo.Context, src *Source, a answer) error {
-	h := c.Response().Header()
+	h := c.Response().Header
 	if a.retry {
-		h.Set("Retry-After", s.retry)
+		h().Set("Retry-After", s.retry)
 	}
 	if a.code == http.StatusMethodNotAllowed {
-		h.Set("Allow", http.MethodPost)
+		h().Set("Allow", src.allowed())
 	}
 	if src != nil && a.result == ResultRefused && src.Challenge != "" {
-		h.Set("WWW-Authenticate", src.Challenge)
+		h().Set("WWW-Authenticate", src.Challenge)
 	}
 	if len(c.Request().TransferEncoding) > 0 {
 		// Where Content-Length came beside it, net/http has dropped that and says
 		// nothing. A proxy that went by it would take what follows for another
 		// request than we do (RFC 9112, section 6.1): nothing follows.
-		h.Set(echo.HeaderConnection, "close")
+		h().Set(echo.HeaderConnection, "close")
 	}
 	if a.close {
 		return s.hangUp(c, a.code)
+	}
+	if reply := a.shaken; reply.Reply != nil {
+		return c.Blob(a.code, reply.ContentType, reply.Reply)
 	}
 	return c.NoContent(a.code)
 }

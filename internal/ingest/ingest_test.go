@@ -1,12 +1,14 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +44,7 @@ type fakePublisher struct {
 	limits  map[string]int
 	entered chan struct{} // when set, receives as Publish is entered
 	release chan struct{} // when set, Publish waits for it
+	asked   func(context.Context)
 }
 
 func (p *fakePublisher) Deliver(ctx context.Context, recs []broker.Record, _ broker.Durability) ([]bool, error) {
@@ -54,6 +57,9 @@ func (p *fakePublisher) publish(ctx context.Context, recs []broker.Record) error
 	}
 	if p.release != nil {
 		<-p.release
+	}
+	if p.asked != nil {
+		p.asked(ctx)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -69,12 +75,21 @@ func (p *fakePublisher) publish(ctx context.Context, recs []broker.Record) error
 			failed = true
 			continue
 		}
-		p.records = append(p.records, r)
+		p.records = append(p.records, cloned(r))
 	}
 	if failed {
 		return &broker.PublishError{Errs: errs}
 	}
 	return nil
+}
+
+// cloned is a record in memory of its own: that of a published one is used again.
+func cloned(r broker.Record) broker.Record {
+	r.Key, r.Value, r.Headers = bytes.Clone(r.Key), bytes.Clone(r.Value), slices.Clone(r.Headers)
+	for i := range r.Headers {
+		r.Headers[i].Value = bytes.Clone(r.Headers[i].Value)
+	}
+	return r
 }
 
 func (p *fakePublisher) MaxRecordBytes(topic string) int { return p.limits[topic] }
@@ -169,31 +184,47 @@ func start(t *testing.T, change func(*ingest.Options, *fakePublisher)) *rig {
 		change(&o, r.pub)
 	}
 	o.Pipeline = ingest.NewPipeline(ingest.PipelineOptions{
-		Publisher: r.pub, Topics: topics, Key: "message", Outcomes: &outcomes{}, Log: zap.NewNop(), Now: time.Now,
+		Publisher: r.pub, Topics: topics, Key: "message", Outcomes: &outcomes{}, Log: zap.NewNop(), Now: time.Now, Recycle: true,
 	})
-	srv, err := ingest.New(o)
+	r.srv, r.addr, r.stop = serve(t, o)
+	r.url = "http://" + r.addr
+	return r
+}
+
+// serve runs a server on a port of its own until stop, or the end of the test.
+func serve(t testing.TB, o ingest.Options) (srv *ingest.Server, address string, stop func()) {
+	t.Helper()
+	return serveOn(t, listen(t), o)
+}
+
+// listen takes a port.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	return l
+}
+
+// serveOn is serve on a listener that is there already.
+func serveOn(t testing.TB, l net.Listener, o ingest.Options) (srv *ingest.Server, address string, stop func()) {
+	t.Helper()
+	srv, err := ingest.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
-	r.srv, r.addr, r.url = srv, l.Addr().String(), "http://"+l.Addr().String()
-	var once sync.Once
-	r.stop = func() {
-		once.Do(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			defer cancel()
-			if err := errors.Join(srv.Shutdown(ctx), <-served); err != nil {
-				t.Errorf("stop: %v", err)
-			}
-		})
-	}
-	t.Cleanup(r.stop)
-	return r
+	stop = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := errors.Join(srv.Shutdown(ctx), <-served); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return srv, l.Addr().String(), stop
 }
 
 // jetEvent is one JetEmail event.

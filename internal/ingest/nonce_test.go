@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,5 +97,50 @@ func TestKnownNonceUnderASignedBodyIsAConflict(t *testing.T) {
 	l.wantPublished("a b! c!")
 	if r, err := l.signedWith(covers, "n1", jetEvent("b")); err != nil || r != ingest.ResultDuplicate {
 		t.Errorf("the same again: %q, %v", r, err)
+	}
+}
+
+// Mailgun signs every domain's events with one key, and never the body: what came to
+// one source proves no other body at the next.
+func TestKnownNonceAtAnotherSourceIsRefused(t *testing.T) {
+	cfg := webhook.Config{Type: "mailgun", Secrets: []webhook.Secret{{Value: []byte(jetSecret)}}, Tolerance: time.Hour}
+	verifier, err := webhook.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified := func(body string) webhook.Verified {
+		v, err := webhook.Verify(verifier, webhook.Request{Method: http.MethodPost, Header: http.Header{}, Body: []byte(body), ReceivedAt: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	l := newLine(t, nil)
+	other := *l.src
+	other.Name, other.Normalize.Name, other.Normalize.ID, other.Dedupe = "other", "other", "other", dedupe.Off
+	req := webhook.Request{Header: http.Header{}, Body: []byte(jetEvent("a"))}
+	if err := webhook.Sign(cfg, cfg.Secrets[0], &req, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	genuine := string(req.Body)
+	for _, src := range []*ingest.Source{l.src, &other} {
+		if _, err := l.acceptVerified(verified(genuine), src); err != nil {
+			t.Fatalf("%s: the event itself: %v", src.Name, err)
+		}
+	}
+	forged := verified(strings.ReplaceAll(genuine, "recipient@example.com", "forged@example.com"))
+	for _, src := range []*ingest.Source{l.src, &other} {
+		_, err := l.acceptVerified(forged, src)
+		refused, ok := errors.AsType[*webhook.RefusedError](err)
+		if !ok || refused.Reason != webhook.ReasonReplayed {
+			t.Errorf("%s: got %v, want it refused", src.Name, err)
+		}
+	}
+	l = newLine(t, nil) // that saw it at one source only
+	if _, err := l.acceptVerified(verified(genuine), l.src); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.acceptVerified(forged, &other); err == nil {
+		t.Error("another source takes another body under the token")
 	}
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,7 +18,8 @@ import (
 
 // Publisher makes records safe.
 type Publisher interface {
-	// Deliver is that of broker.GroupCommitter.
+	// Deliver is that of broker.GroupCommitter. Once it has returned nil, nil it
+	// reads nothing of recs any more; see PipelineOptions.Recycle.
 	Deliver(ctx context.Context, recs []broker.Record, d broker.Durability) (spooled []bool, err error)
 	// MaxRecordBytes is the largest record the topic takes, 0 if not known.
 	MaxRecordBytes(topic string) int
@@ -51,11 +53,20 @@ type PipelineOptions struct {
 	Outcomes  Outcomes
 	Log       *zap.Logger
 	Now       func() time.Time
+
+	// Recycle says that the Publisher keeps nothing of records, neither the list nor
+	// keys, values or headers, once Deliver has said that all of them are
+	// acknowledged and none is stored. Their memory is then used for the next
+	// request. After any other outcome it never is.
+	Recycle bool
 }
 
 // Pipeline takes a proven request to its acknowledged records. Safe for
 // concurrent use.
-type Pipeline struct{ opt PipelineOptions }
+type Pipeline struct {
+	opt     PipelineOptions
+	batches sync.Pool // of *batch, emptied
+}
 
 // NewPipeline makes a Pipeline.
 func NewPipeline(o PipelineOptions) *Pipeline { return &Pipeline{opt: o} }
@@ -74,7 +85,9 @@ const ResultDuplicate Result = "duplicate"
 // that stay, and those parts count as published before when it comes again.
 func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, id string) (Result, error) {
 	start := p.opt.Now()
-	b, err := newBatch(ctx, src, v, id)
+	b := p.take()
+	defer p.giveBack(b) // after all else is done
+	err := b.normalize(ctx, src, v, id)
 	if err != nil {
 		return ResultUnpublished, err
 	}
@@ -89,6 +102,7 @@ func (p *Pipeline) Accept(ctx context.Context, src *Source, v webhook.Verified, 
 	defer b.release()
 	if !p.makeRecords(b) {
 		b.commit()
+		b.unread = true
 		return ResultDuplicate, nil
 	}
 	err = p.publish(ctx, b)
@@ -111,29 +125,30 @@ const maxRounds = 3
 // large, invalid) becomes a dead letter and fails no neighbour; any other
 // failure is the request's.
 func (p *Pipeline) publish(ctx context.Context, b *batch) error {
-	pending := b.entries
-	for range maxRounds {
-		spooled, err := p.opt.Publisher.Deliver(ctx, records(pending), b.src.Durability)
+	pending := b.load
+	for round := range maxRounds {
+		spooled, err := p.opt.Publisher.Deliver(ctx, pending.records, b.src.Durability)
 		var outcome *broker.PublishError
 		switch {
 		case err == nil:
-			b.safe(pending, spooled, nil)
+			b.safe(pending.entries, spooled, nil)
+			b.unread = round == 0 && spooled == nil
 			return nil
 		case !errors.As(err, &outcome):
-			b.fail(pending, nil)
+			b.fail(pending.entries, nil)
 			return err
 		}
-		b.safe(pending, spooled, outcome.Errs)
-		again, err := p.rescue(b, pending, outcome.Errs)
+		b.safe(pending.entries, spooled, outcome.Errs)
+		again, err := p.rescue(b, &pending, outcome.Errs)
 		if err != nil {
-			b.fail(pending, outcome.Errs)
+			b.fail(pending.entries, outcome.Errs)
 			return err
 		}
-		if pending = again; len(pending) == 0 {
+		if pending = again; len(pending.entries) == 0 {
 			return nil
 		}
 	}
-	b.fail(pending, nil)
+	b.fail(pending.entries, nil)
 	return errUnkeepable
 }
 
@@ -143,20 +158,18 @@ var errUnkeepable = errors.New("ingest: neither the raw nor the dead-letter topi
 
 // rescue sorts out what became of each entry: acknowledged ones are done,
 // refused ones get a smaller stand-in, and any other failure fails the request.
-func (p *Pipeline) rescue(b *batch, sent []entry, errs []error) ([]entry, error) {
-	var again []entry
+func (p *Pipeline) rescue(b *batch, sent *load, errs []error) (load, error) {
+	var again load
 	for i, err := range errs {
 		switch {
 		case err == nil:
 		case refusedForItself(err):
-			if sent[i].kind == kindDeadLetter && b.rawOmitted {
-				return nil, errUnkeepable // it would be the last copy
+			if sent.entries[i].kind == kindDeadLetter && b.rawOmitted {
+				return load{}, errUnkeepable // it would be the last copy
 			}
-			if stand, ok := p.standIn(b, sent[i], err); ok {
-				again = append(again, stand)
-			}
+			p.standIn(b, &again, &sent.entries[i], err)
 		default:
-			return nil, &broker.PublishError{Errs: errs}
+			return load{}, &broker.PublishError{Errs: errs}
 		}
 	}
 	return again, nil
@@ -168,24 +181,23 @@ func refusedForItself(err error) bool {
 	return errors.Is(err, broker.ErrTooLarge) || errors.Is(err, broker.ErrInvalid)
 }
 
-// standIn is what is published in place of a refused entry; false for a raw
+// standIn adds what is published in place of a refused entry: nothing for a raw
 // copy or a copy in the topic of all events, which are left out.
-func (p *Pipeline) standIn(b *batch, e entry, err error) (entry, bool) {
+func (p *Pipeline) standIn(b *batch, to *load, e *entry, err error) {
 	switch e.kind {
 	case kindEvent:
 		d := b.events[e.item].DeadLetter(refusalReason(err), normalize.StagePublish, err.Error())
 		b.dead = append(b.dead, d)
-		return p.deadLetter(b, e.item, d), true
+		p.addDeadLetter(b, to, e.item, &d)
 	case kindDeadLetter:
-		d := e.dead
+		d := *e.dead
 		d.Item = nil
 		d.Detail += "; the item itself is over the dead-letter topic's limit: look for it in the raw topic"
-		return p.deadLetter(b, e.item, d), true
+		p.addDeadLetter(b, to, e.item, &d)
 	case kindRaw:
 		b.rawOmitted = true
 	case kindCopy:
 	}
-	return entry{}, false
 }
 
 // Reasons of dead letters that the publish stage gives.

@@ -65,6 +65,18 @@ func TestBadItemLeavesItsNeighboursInOrder(t *testing.T) {
 	}
 }
 
+func TestEventsOfABatchGoEachToTheirOwnTopic(t *testing.T) {
+	r := start(t, nil)
+	opened := func(id string) string {
+		return strings.Replace(jetEvent(id), "outbound.delivered", "outbound.opened", 1)
+	}
+	r.post(jetEvent("a"), opened("b"), opened("c"), jetEvent("d"))
+	r.post(opened("e"))
+	if delivered, opened := r.ids("outbound.delivered"), r.ids("outbound.opened"); delivered != "a d" || opened != "b c e" {
+		t.Errorf("published %q as delivered and %q as opened", delivered, opened)
+	}
+}
+
 func TestRecordOverTheLimitBecomesADeadLetterAlone(t *testing.T) {
 	r := start(t, func(_ *ingest.Options, p *fakePublisher) {
 		p.fail = func(rec broker.Record) error {

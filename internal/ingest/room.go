@@ -18,9 +18,9 @@ const (
 // batchCost is an upper bound, in bytes, of what a body becomes: small items
 // grow many times over. Commas bound the items of an array without reading it.
 func batchCost(body []byte) int64 {
-	items := min(bytes.Count(body, []byte{','})+1, mostItems)
-	if first := bytes.TrimLeft(body, "\xef\xbb\xbf \t\r\n"); len(first) == 0 || first[0] != '[' {
-		items = 1
+	items := 1
+	if first := bytes.TrimLeft(body, "\xef\xbb\xbf \t\r\n"); len(first) > 0 && first[0] == '[' {
+		items = min(bytes.Count(body, []byte{','})+1, mostItems)
 	}
 	return int64(byteCost*len(body) + items*itemCost)
 }

@@ -32,7 +32,7 @@ type Limits struct {
 	WriteTimeout      time.Duration
 	IdleTimeout       time.Duration
 	RetryAfter        time.Duration // of 429 and 503
-	Budget            time.Duration // complete body to acknowledgement
+	Budget            time.Duration // complete body to acknowledgement; see terms
 	MaxHeaderBytes    int
 	MaxConnections    int
 	MaxConcurrent     int   // requests in progress
@@ -48,6 +48,7 @@ type Options struct {
 	PublicURL      string         // as providers call it, without a trailing slash
 	Pipeline       *Pipeline
 	Quarantine     Quarantine // nil: what is refused is not kept
+	Confirmer      Confirmer  // nil: no address of a handshake is called
 	Metrics        *metrics.Metrics
 	Log            *zap.Logger
 	Now            func() time.Time
@@ -65,6 +66,7 @@ type Server struct {
 	progress budget              // requests
 	retry    string
 	bursts   bursts
+	terms    terms // of Limits.Budget
 }
 
 // Quarantine keeps requests that carried all proof and were refused.
@@ -86,6 +88,7 @@ func New(o Options) (*Server, error) {
 		large:    semaphore.NewWeighted(o.Limits.MaxBufferedBytes),
 		retry:    strconv.Itoa(max(1, int(o.Limits.RetryAfter/time.Second))),
 		bursts:   bursts{source: make(map[string]*burst)},
+		terms:    terms{length: o.Limits.Budget},
 	}
 	s.Swap(o.Sources, o.TrustedProxies)
 	s.http = &http.Server{

@@ -69,10 +69,10 @@ func isTracestate(s string) bool {
 	}
 	keys := make(map[string]bool, 4)
 	for member := range strings.SplitSeq(s, ",") {
-		if member = strings.Trim(member, " \t"); member == "" {
-			continue // allowed
+		if member == "" {
+			continue // allowed; of blanks it would be, too, but OpenTelemetry cannot read that
 		}
-		key, value, _ := strings.Cut(member, "=")
+		key, value, _ := strings.Cut(strings.Trim(member, " \t"), "=")
 		if keys[key] || len(keys) == maxTraceMembers || !isTraceKey(key) || !isTraceValue(value) {
 			return false
 		}

@@ -16,7 +16,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 to=$1/examples/typescript
 mkdir -p "$to" "$1/schemas"
 cp "$root"/schemas/*.yaml "$root"/schemas/*.json "$1/schemas"
-for file in package.json package-lock.json tsconfig.json validate.mjs generate.mjs consumer.ts check.ts; do
+for file in package.json package-lock.json tsconfig.json validate.mjs generate.mjs consumer.ts check.ts kafkajs-snappy.d.ts; do
   cp "$root/examples/typescript/$file" "$to"
 done
 

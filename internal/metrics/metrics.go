@@ -6,6 +6,7 @@ package metrics
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ type Metrics struct {
 	marked       *prometheus.CounterVec
 	ledger       ledger
 	repeats      *repeats
+	shadows      *shadows
 	authFailures *prometheus.CounterVec
 	authKeys     *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
@@ -60,6 +62,7 @@ func New(version string) *Metrics {
 	m.buildRequestMetrics()
 	m.buildEventMetrics()
 	m.buildRepeatMetrics()
+	m.shadows = m.buildShadowMetrics()
 	m.buildPublishMetrics()
 	m.buildProcessMetrics()
 	build := gauge("build_info", "Constant 1; the version is the label.")
@@ -154,8 +157,9 @@ func (m *Metrics) UnknownSource(code int) {
 type Source struct {
 	m              *Metrics
 	name, provider string
-	published      prometheus.Counter
 	received       prometheus.Counter
+	answers        counters[answered]
+	keys           counters[string]
 	types          map[event.Route]*typeCounters
 	body           prometheus.Observer
 	publish        prometheus.Observer
@@ -166,7 +170,6 @@ type Source struct {
 func (m *Metrics) Source(name, provider string) *Source {
 	s := &Source{
 		m: m, name: name, provider: provider,
-		published:  m.requests.WithLabelValues(name, provider, "200", "published"),
 		received:   m.received.WithLabelValues(name, provider),
 		types:      map[event.Route]*typeCounters{{}: {}},
 		body:       m.bodyBytes.WithLabelValues(name),
@@ -178,7 +181,44 @@ func (m *Metrics) Source(name, provider string) *Source {
 		s.types[r] = &typeCounters{}
 		s.types[r][Published].Store(&c)
 	}
+	s.answers.make = func(a answered) prometheus.Counter {
+		return m.requests.WithLabelValues(name, provider, strconv.Itoa(a.code), a.result)
+	}
+	s.answers.of(answered{200, "published"}) // there from the start, at 0
+	s.keys.make = func(id string) prometheus.Counter { return m.authKeys.WithLabelValues(name, id) }
 	return s
+}
+
+// answered is an answer as it is counted.
+type answered struct {
+	code   int
+	result string
+}
+
+// counters are those of one source by a label with few values. They are made when
+// they first count, and then found without hashing labels. Safe for concurrent use.
+type counters[K comparable] struct {
+	make func(K) prometheus.Counter
+	mu   sync.RWMutex
+	made map[K]prometheus.Counter
+}
+
+func (c *counters[K]) of(key K) prometheus.Counter {
+	c.mu.RLock()
+	found := c.made[key]
+	c.mu.RUnlock()
+	if found != nil {
+		return found
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made == nil {
+		c.made = make(map[K]prometheus.Counter)
+	}
+	if c.made[key] == nil {
+		c.made[key] = c.make(key)
+	}
+	return c.made[key]
 }
 
 // Begin counts a request into the in-flight gauge; End counts it out.
@@ -189,11 +229,7 @@ func (s *Source) End() { s.m.inFlight.Dec() }
 
 // Answered counts a request by its answer; result is one of ingest's outcomes.
 func (s *Source) Answered(code int, result string) {
-	if code == 200 && result == "published" {
-		s.published.Inc()
-		return
-	}
-	s.m.requests.WithLabelValues(s.name, s.provider, strconv.Itoa(code), result).Inc()
+	s.answers.of(answered{code, result}).Inc()
 }
 
 // Refused counts a request whose proof failed.
@@ -202,7 +238,7 @@ func (s *Source) Refused(reason string) {
 }
 
 // Verified counts a proven request by the id of the secret that matched.
-func (s *Source) Verified(keyID string) { s.m.authKeys.WithLabelValues(s.name, keyID).Inc() }
+func (s *Source) Verified(keyID string) { s.keys.of(keyID).Inc() }
 
 // Body measures a request body.
 func (s *Source) Body(bytes int) { s.body.Observe(float64(bytes)) }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"github.com/postrider/postrider/internal/provider"
@@ -58,6 +59,7 @@ type Item struct {
 	Body  []byte // the item's bytes within the request's body
 
 	query     []parameter // of the request
+	compact   bool        // Body has no white space between its tokens
 	addressed bool        // the event's recipient is the query's
 	derived   string      // native id, where it is a hash of all the item says
 }
@@ -73,6 +75,12 @@ func (i *Item) DeadLetter(reason, stage, detail string) DeadLetter {
 // then. Normalize panics if v was not made by webhook.Verify, since nothing of an
 // unproven request may reach a topic.
 func Normalize(ctx context.Context, s *Source, v webhook.Verified, rawID string) (Output, error) {
+	return new(Memory).Normalize(ctx, s, v, rawID)
+}
+
+// Normalize is the function of that name, with an output that is valid until m's Reset.
+// Before the next one there has to be a Reset.
+func (m *Memory) Normalize(ctx context.Context, s *Source, v webhook.Verified, rawID string) (Output, error) {
 	if !v.OK() {
 		panic("normalize: the request is not proven")
 	}
@@ -80,25 +88,27 @@ func Normalize(ctx context.Context, s *Source, v webhook.Verified, rawID string)
 		return Output{}, fmt.Errorf("normalize: before the body was read: %w", err)
 	}
 	query := pickQuery(s, v)
-	results, broken := parse(s.Parser, v)
+	results, broken := parse(s.Parser, &m.results, v)
 	if broken != nil {
 		broken.query = query
 		return Output{DeadLetters: []DeadLetter{*broken}}, nil
 	}
 	r := v.Request()
-	run := run{source: s, query: query, rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body}
-	out := Output{Events: make([]Item, 0, len(results))}
+	run := run{source: s, query: query, rawID: rawID, receivedAt: event.NewTime(r.ReceivedAt, 3), body: r.Body, memory: m}
+	m.ids.Grow(2 * idBytes * len(results))
+	out := Output{Events: slices.Grow(m.events, len(results))}
 	for i := range results {
 		if err := ctx.Err(); err != nil {
 			return Output{}, fmt.Errorf("normalize: before item %d of %d: %w", i+1, len(results), err)
 		}
 		run.add(&out, &results[i])
 	}
+	m.events = out.Events
 	return out, nil
 }
 
 // parse calls the parser; a panic becomes the dead letter of the whole body.
-func parse(p provider.Parser, v webhook.Verified) (results []provider.Result, broken *DeadLetter) {
+func parse(p provider.Parser, m *provider.Memory, v webhook.Verified) (results []provider.Result, broken *DeadLetter) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			broken = &DeadLetter{
@@ -107,6 +117,9 @@ func parse(p provider.Parser, v webhook.Verified) (results []provider.Result, br
 			}
 		}
 	}()
+	if own, ok := p.(provider.Recycling); ok {
+		return own.ParseIn(m, v), nil
+	}
 	return p.Parse(v), nil
 }
 
@@ -128,32 +141,51 @@ type run struct {
 	rawID      string
 	receivedAt event.Time
 	body       []byte
+	memory     *Memory
 }
 
 // add completes one result and files it as an event or a dead letter.
 func (n *run) add(out *Output, r *provider.Result) {
 	out.DuplicateNames += r.DuplicateNames
-	item := Item{Event: r.Event, Index: r.Index, Body: r.Item, query: n.query}
-	if r.Index < 0 && item.Body == nil {
-		item.Body = n.body
-	}
 	if m := r.Malformed; m != nil {
-		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(string(m.Reason), StageParse, m.Detail))
+		out.DeadLetters = append(out.DeadLetters, n.deadLetter(r, string(m.Reason), StageParse, m.Detail))
 		return
 	}
 	if r.NativeID == "" {
-		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageNormalize, "the parser gave the event no native id"))
+		out.DeadLetters = append(out.DeadLetters, n.deadLetter(r, ReasonInvalidEvent, StageNormalize, "the parser gave the event no native id"))
 		return
 	}
+	item := out.next()
+	item.Event, item.Index, item.Body, item.query, item.compact = r.Event, r.Index, n.bytes(r), n.query, r.Compact
 	item.addressed = n.complete(&item.Event, r.NativeID)
 	if r.Derived {
 		item.derived = r.NativeID
 	}
-	if err := item.Event.Validate(); err != nil {
-		out.DeadLetters = append(out.DeadLetters, item.DeadLetter(ReasonInvalidEvent, StageValidate, err.Error()))
-		return
+	if err := validate(&item.Event); err != nil {
+		out.DeadLetters = append(out.DeadLetters, n.deadLetter(r, ReasonInvalidEvent, StageValidate, err.Error()))
+		*item = Item{}
+		out.Events = out.Events[:len(out.Events)-1]
 	}
-	out.Events = append(out.Events, item)
+}
+
+// next adds an item, which is zero; events are copied into it and nowhere else on
+// their way.
+func (o *Output) next() *Item {
+	o.Events = slices.Grow(o.Events, 1)[:len(o.Events)+1]
+	return &o.Events[len(o.Events)-1]
+}
+
+// bytes are those of a result's item.
+func (n *run) bytes(r *provider.Result) []byte {
+	if r.Index < 0 && r.Item == nil {
+		return n.body
+	}
+	return r.Item
+}
+
+func (n *run) deadLetter(r *provider.Result, reason, stage, detail string) DeadLetter {
+	item := Item{Index: r.Index, Body: n.bytes(r), query: n.query}
+	return item.DeadLetter(reason, stage, detail)
 }
 
 // complete fills in what the parser does not know. It reports whether the query
@@ -161,7 +193,7 @@ func (n *run) add(out *Output, r *provider.Result) {
 func (n *run) complete(e *event.Event, nativeID string) (addressed bool) {
 	s := n.source
 	e.Schema = event.Schema
-	e.ID = EventID(s.Provider, s.ID, nativeID, e.ProviderType)
+	e.ID = n.memory.id(eventID(s.Provider, s.ID, nativeID, e.ProviderType))
 	e.Provider, e.Source = s.Provider, s.Name
 	e.ReceivedAt, e.RawID = n.receivedAt, n.rawID
 	if e.Family == "" {
@@ -169,7 +201,7 @@ func (n *run) complete(e *event.Event, nativeID string) (addressed bool) {
 	}
 	addressed = addQuery(e, n.query)
 	tidy(e)
-	protectRecipient(e, s)
+	protectRecipient(e, s, addressed)
 	return addressed
 }
 
@@ -182,6 +214,14 @@ func (n *run) complete(e *event.Event, nativeID string) (addressed bool) {
 // in decimal and each after a NUL: the places of the separators are then known,
 // and since there are more than three NULs, no text without is the same.
 func EventID(providerID, sourceID, nativeID, providerType string) string {
+	sum := eventID(providerID, sourceID, nativeID, providerType)
+	return hex.EncodeToString(sum[:idBytes])
+}
+
+// idBytes is how much of the hash is an id.
+const idBytes = 16
+
+func eventID(providerID, sourceID, nativeID, providerType string) [sha256.Size]byte {
 	buf := make([]byte, 0, 256)
 	buf = append(append(buf, providerID...), 0)
 	buf = append(append(buf, sourceID...), 0)
@@ -192,6 +232,5 @@ func EventID(providerID, sourceID, nativeID, providerType string) string {
 			buf = strconv.AppendInt(append(buf, 0), int64(len(part)), 10)
 		}
 	}
-	sum := sha256.Sum256(buf)
-	return hex.EncodeToString(sum[:16])
+	return sha256.Sum256(buf)
 }

@@ -59,7 +59,7 @@ func holds(t *testing.T, name string, schema *jsonschema.Schema, e *event.Event,
 	if err := schema.Validate(instance); err != nil {
 		t.Errorf("%s: %v\n%s", name, err, b)
 	}
-	if e.Provider != def.ID || e.Metadata["campaign"] != "w" || !e.Route().Valid() {
+	if e.Provider != def.ID || e.Metadata["campaign"] != "w" && e.Metadata["query.campaign"] != "w" || !e.Route().Valid() {
 		t.Errorf("%s: got %s", name, b)
 	}
 	if back, err := event.Decode(b); err != nil || !bytes.Equal(back.AppendJSON(nil), b) {

@@ -28,20 +28,23 @@ func RecipientHash(pepper []byte, address string) string {
 //     is replaced by its hash wherever it stands in message and reference ids,
 //     subject, tags, names and values of metadata, reason, the SMTP reply, the
 //     drop's detail, the complaint's type, the link and the provider's sub-type.
+//   - under names of metadata that list the recipients of a message (see
+//     listsRecipients), every address but the sender's is replaced by its hash.
 //   - where the address to look for is not known for certain, every such text but
-//     the ids that holds an @ goes as a whole, but for the sender's own address:
+//     the ids that still holds an @ goes as a whole, but for the sender's own address:
 //     one that is nothing but an address becomes its hash, any other "[recipient]".
 //     That is so without a recipient (the provider sent none, or not in the form
 //     we know: then it stands in the metadata), with one that is no single
-//     address of at most 320 bytes, and with more than 16.
+//     address of at most 320 bytes, with more than 16, and with one that only the
+//     query names (addressed): the payload may do so in its own way.
 //   - raw is left out, since an item nobody knows may hold an address anywhere.
 //
-// It leaves alone: the sender, addresses of other people beside a known recipient,
-// and the body and headers of the request, which the raw topic (named by raw_id)
+// It leaves alone: the sender, addresses of other people elsewhere beside a known
+// recipient, and the body and headers of the request, which the raw topic (named by raw_id)
 // and dead letters hold as received; what becomes of its query is said at
 // storedQuery. Without a pepper, hash mode only takes out: "[recipient]" stands
 // in the address's place.
-func protectRecipient(e *event.Event, s *Source) {
+func protectRecipient(e *event.Event, s *Source, addressed bool) {
 	if len(s.Pepper) > 0 && e.Recipient != "" {
 		e.RecipientHash = RecipientHash(s.Pepper, e.Recipient)
 	}
@@ -54,7 +57,7 @@ func protectRecipient(e *event.Event, s *Source) {
 	}
 	e.Recipient, e.Recipients, e.Raw = "", nil, nil
 	h := newHider(addresses, s.Pepper)
-	h.coarse = h.coarse || len(h.addresses) == 0
+	h.coarse = h.coarse || addressed || len(h.addresses) == 0
 	h.sender = event.NormalizeAddress(e.Sender)
 	h.hide(e)
 }
@@ -146,13 +149,16 @@ func (h *hider) hide(e *event.Event) {
 }
 
 func (h *hider) text(s string) string {
+	if len(h.addresses) <= maxRecipients {
+		s = h.exact(s)
+	}
 	if !h.coarse || !holdsAt(s) {
-		return h.exact(s)
+		return s
 	}
 	address := event.NormalizeAddress(s)
 	switch {
 	case h.sender != "" && strings.EqualFold(address, h.sender):
-		return h.exact(s)
+		return s
 	case isAddress(address):
 		return h.mask(s) // what keys are made of (metadata.entity_value) stays apart
 	}
@@ -198,15 +204,24 @@ func (h *hider) values(m map[string]string) map[string]string {
 	out := make(map[string]string, len(m))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		if name := h.text(k); out[name] == "" {
-			out[name] = h.text(m[k])
+			out[name] = h.value(k, m[k])
 		}
 	}
 	return out
 }
 
+// value is a value of metadata: under a name that lists recipients, all of them go.
+func (h *hider) value(name, s string) string {
+	s = h.text(s)
+	if holdsAt(s) && listsRecipients(name) {
+		return h.everybody(s)
+	}
+	return s
+}
+
 func (h *hider) changes(m map[string]string) bool {
 	for k, v := range m {
-		if h.text(k) != k || h.text(v) != v {
+		if h.text(k) != k || h.value(k, v) != v {
 			return true
 		}
 	}

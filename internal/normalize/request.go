@@ -24,7 +24,12 @@ type Record struct {
 
 // RawKey returns the key of a request's raw and dead-letter records: the
 // source's name and the raw id. It groups nothing; it names.
-func RawKey(s *Source, rawID string) string { return s.Name + "/" + rawID }
+func RawKey(s *Source, rawID string) string { return string(AppendRawKey(nil, s, rawID)) }
+
+// AppendRawKey appends RawKey to dst.
+func AppendRawKey(dst []byte, s *Source, rawID string) []byte {
+	return append(append(append(dst, s.Name...), '/'), rawID...)
+}
 
 // Counts says how many records the items of a request became, so that whoever
 // reads the topics can tell whether a request is there as a whole, and which
@@ -52,8 +57,17 @@ type Counts struct {
 // URL-encoded; see storedQuery), then the request's own headers (see eachHeader),
 // each as "http-" and its name in lower case. What is not known is left out.
 func RawRecord(s *Source, v webhook.Verified, rawID string, n Counts) Record {
-	r := v.Request()
-	h := headerList{list: make([]event.Header, 0, 14+len(r.Header)), buf: make([]byte, 0, rawHeaderBytes)}
+	list := make([]event.Header, 0, 14+len(v.Request().Header))
+	list, _ = AppendRaw(list, make([]byte, 0, rawHeaderBytes), s, &v, rawID, &n)
+	return Record{Key: RawKey(s, rawID), Headers: list, Value: v.Request().Body}
+}
+
+// AppendRaw appends RawRecord's headers to dst and their values to buf, one behind
+// the other, and returns both. The headers point into buf, or, where it has grown
+// meanwhile, into what it was before.
+func AppendRaw(dst []event.Header, buf []byte, s *Source, v *webhook.Verified, rawID string, n *Counts) ([]event.Header, []byte) {
+	r, proof := v.Request(), v.Proof()
+	h := headerList{list: dst, buf: buf}
 	h.text("provider", s.Provider)
 	h.text("source", s.Name)
 	h.text("id", rawID)
@@ -66,17 +80,17 @@ func RawRecord(s *Source, v webhook.Verified, rawID string, n Counts) Record {
 	}
 	h.add("received_at", event.NewTime(r.ReceivedAt, 3).Append(h.buf))
 	h.number("mapper-version", s.Mapper)
-	h.text("auth", v.Proof().Scheme)
-	h.text("key-id", v.Proof().KeyID)
+	h.text("auth", proof.Scheme)
+	h.text("key-id", proof.KeyID)
 	h.number("events", n.Events)
 	h.number("dead-letters", n.DeadLetters)
 	h.number("repeats", n.Repeats)
-	h.items(&n)
+	h.items(n)
 	if len(r.Query) > 0 {
-		h.text("query", storedQuery(s, v).Encode())
+		h.text("query", storedQuery(s, *v).Encode())
 	}
 	eachHeader(s, v, func(name, value string) { h.text(httpHeader(name), value) })
-	return Record{Key: RawKey(s, rawID), Headers: h.list, Value: r.Body}
+	return h.list, h.buf
 }
 
 // rawHeaderBytes holds the values of a usual request's raw headers.
@@ -147,7 +161,7 @@ func (l *headerList) items(n *Counts) {
 // eachHeader.
 func requestHeaders(s *Source, v webhook.Verified) []event.Header {
 	var kept []event.Header
-	eachHeader(s, v, func(name, value string) {
+	eachHeader(s, &v, func(name, value string) {
 		kept = append(kept, event.Header{Key: name, Value: []byte(value)})
 	})
 	return kept
@@ -159,7 +173,7 @@ func requestHeaders(s *Source, v webhook.Verified) []event.Header {
 // source calls secret, those in which proxies repeat the address that was called,
 // since a token may be part of it, and any other that repeats a credential of the
 // request. Signature headers stay: they prove the body.
-func eachHeader(s *Source, v webhook.Verified, keep func(name, value string)) {
+func eachHeader(s *Source, v *webhook.Verified, keep func(name, value string)) {
 	h := v.Request().Header
 	var room [16]string
 	names := room[:0]

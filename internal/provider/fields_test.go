@@ -9,6 +9,7 @@ import (
 	"github.com/postrider/postrider/internal/jsondoc"
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
+	"github.com/postrider/postrider/pkg/webhook"
 )
 
 func TestAddress(t *testing.T) {
@@ -84,7 +85,7 @@ func TestTakeTime(t *testing.T) {
 }
 
 // word reads the member "type" of each object, as a provider would.
-func word(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
+func word(o jsondoc.Object, _ provider.Place, e *event.Event) (string, *provider.Malformed) {
 	e.ProviderType = o.String("type")
 	if e.ProviderType == "" {
 		return "x", provider.MissingType("type")
@@ -92,15 +93,20 @@ func word(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
 	return o.String("id"), nil
 }
 
+// request is a request of which nothing is known but its body.
+func request(body string) webhook.Request {
+	return webhook.Request{Method: "POST", Body: []byte(body)}
+}
+
 func TestItems(t *testing.T) {
 	strict, tolerant := provider.Reading{Item: word}, provider.Reading{Item: word, Tolerant: true, Fold: true}
 	const body = ` [ {"type":"a","id":"1"} , {"type":"b"}, {"id":"3"}, null ] `
-	got := strict.Items([]byte(body))
+	got := strict.Read(request(body))
 	hash := got[1].NativeID
 	want := []provider.Result{
-		{Index: 0, Item: []byte(`{"type":"a","id":"1"}`), NativeID: "1", Event: event.Event{ProviderType: "a"}},
-		{Index: 1, Item: []byte(`{"type":"b"}`), NativeID: hash, Derived: true, Event: event.Event{ProviderType: "b"}},
-		{Index: 2, Item: []byte(`{"id":"3"}`), Malformed: provider.MissingType("type")},
+		{Index: 0, Item: []byte(`{"type":"a","id":"1"}`), Compact: true, NativeID: "1", Event: event.Event{ProviderType: "a"}},
+		{Index: 1, Item: []byte(`{"type":"b"}`), Compact: true, NativeID: hash, Derived: true, Event: event.Event{ProviderType: "b"}},
+		{Index: 2, Item: []byte(`{"id":"3"}`), Compact: true, Malformed: provider.MissingType("type")},
 		{Index: 3, Item: []byte(`null`), Malformed: &provider.Malformed{Reason: provider.ReasonNotAnObject, Detail: "item 3 is no object"}},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b event.Time) bool { return a == b })); diff != "" {
@@ -110,17 +116,17 @@ func TestItems(t *testing.T) {
 		t.Errorf("derived id %q", hash)
 	}
 	const comma = `{"TYPE":"a","id":"1",}`
-	if r := strict.Items([]byte(comma))[0]; r.Malformed == nil || r.Index != -1 || string(r.Item) != comma {
+	if r := strict.Read(request(comma))[0]; r.Malformed == nil || r.Index != -1 || string(r.Item) != comma {
 		t.Errorf("strict: %+v", r)
 	}
-	if r := tolerant.Items([]byte(comma))[0]; r.Malformed != nil || r.Event.ProviderType != "a" || string(r.Item) != comma {
+	if r := tolerant.Read(request(comma))[0]; r.Malformed != nil || r.Event.ProviderType != "a" || string(r.Item) != comma {
 		t.Errorf("tolerant: %+v", r)
 	}
 }
 
 func TestMalformedNamesNoPayload(t *testing.T) {
 	for _, body := range []string{`{"secret":`, `["secret"]`, `"secret"`, `{"secret":"secret"}`, `secret`} {
-		for _, r := range (provider.Reading{Item: word}).Items([]byte(body)) {
+		for _, r := range (provider.Reading{Item: word}).Read(request(body)) {
 			if r.Malformed == nil || strings.Contains(r.Malformed.Error(), "secret") {
 				t.Errorf("%s: %v", body, r.Malformed)
 			}

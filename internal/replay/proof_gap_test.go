@@ -132,7 +132,7 @@ func TestCompactedOffsetsAreTold(t *testing.T) {
 		r.publish(recs)
 		kept := r.compacted(source, 60)
 		var want []replay.Gap
-		next := int64(0)
+		next := r.offsets(source)[0].First // the embedded broker drops files that are empty then, and the log begins later
 		for _, offset := range append(kept, r.ends(source)[0]) {
 			if offset > next {
 				want = append(want, replay.Gap{Topic: source, From: next, To: offset, Reason: replay.GapCompacted})

@@ -1,10 +1,10 @@
 package sender
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/http"
 	"net/url"
@@ -36,13 +36,21 @@ type Builder struct {
 
 // Build makes one webhook of a sample, a new event each time.
 func (b *Builder) Build(ctx context.Context, t *Target, s provider.Sample) (*Webhook, error) {
-	return b.BuildBody(ctx, t, s, []byte(b.fill(s.Body)))
+	filled := s.Request(b.fill(&s))
+	return b.build(ctx, t, s, &filled)
 }
 
 // BuildBody makes one webhook with this body, as it is.
 func (b *Builder) BuildBody(ctx context.Context, t *Target, s provider.Sample, body []byte) (*Webhook, error) {
+	r := s.Request("")
+	r.Body = body
+	return b.build(ctx, t, s, &r)
+}
+
+// build signs and spoils a request.
+func (b *Builder) build(ctx context.Context, t *Target, s provider.Sample, r *webhook.Request) (*Webhook, error) {
 	now := b.Now()
-	bare := b.request(t, body, now)
+	bare := b.request(t, r, now)
 	signed, err := sign(t, bare, now, now)
 	if err != nil {
 		return nil, err
@@ -54,13 +62,16 @@ func (b *Builder) BuildBody(ctx context.Context, t *Target, s provider.Sample, b
 	switch b.Variant {
 	case Genuine:
 	case Tampered:
-		tamper(t.Auth, &signed)
+		webhook.Spoil(t.Auth, &signed)
 	case Stale:
 		if signed, err = sign(t, bare, now, now.Add(-b.Age)); err != nil {
 			return nil, err
 		}
 	}
-	w.url, w.header, w.body = address(t.PostURL, &signed), signed.Header, signed.Body
+	w.method, w.url, w.header, w.body = signed.Method, address(t.PostURL, &signed), signed.Header, signed.Body
+	if w.method == http.MethodGet {
+		w.url, w.body = withFields(w.url, signed.Body), nil
+	}
 	return w, nil
 }
 
@@ -79,20 +90,27 @@ func sign(t *Target, r webhook.Request, now, at time.Time) (webhook.Request, err
 
 // request is the request before it is signed. Its address is the one that the
 // provider would have been given, wherever the request goes.
-func (b *Builder) request(t *Target, body []byte, now time.Time) webhook.Request {
+func (b *Builder) request(t *Target, r *webhook.Request, now time.Time) webhook.Request {
 	q := url.Values{}
 	if name := t.Source.QueryRecipient; name != "" {
 		q.Set(name, b.Recipient)
 	}
 	maps.Copy(q, b.Query)
-	h := http.Header{"Content-Type": {"application/json"}}
 	if b.UserAgent != "" {
-		h.Set("User-Agent", b.UserAgent)
+		r.Header.Set("User-Agent", b.UserAgent)
 	}
 	return webhook.Request{
-		Method: http.MethodPost, URL: withQuery(t.PublicURL, q), Header: h,
-		Query: q, Body: body, ReceivedAt: now,
+		Method: r.Method, URL: withQuery(t.PublicURL, q), Header: r.Header,
+		Query: q, Body: r.Body, ReceivedAt: now,
 	}
+}
+
+// withFields adds to an address what a request says by GET.
+func withFields(address string, fields []byte) string {
+	if strings.Contains(address, "?") {
+		return address + "&" + string(fields)
+	}
+	return address + "?" + string(fields)
 }
 
 // address is where a signed request goes.
@@ -106,10 +124,16 @@ func address(base string, r *webhook.Request) string {
 // errNoSecret says that nothing can be signed.
 var errNoSecret = errors.New("every secret has ended (not_after): add a current one")
 
+// errNoKey is of a source whose requests only the provider can sign.
+var errNoKey = errors.New("only the provider has the key; to try the source out, give it a private key of your own beside what it has (PEM, made with openssl)")
+
 // currentSecret returns the first secret that has not ended.
 func currentSecret(c webhook.Config, now time.Time) (webhook.Secret, error) {
-	if c.Type == "none" {
+	switch {
+	case c.Type == "none":
 		return webhook.Secret{}, nil
+	case len(c.Secrets) == 0:
+		return webhook.Secret{}, errNoKey
 	}
 	i := slices.IndexFunc(c.Secrets, func(s webhook.Secret) bool { return s.NotAfter.IsZero() || now.Before(s.NotAfter) })
 	if i < 0 {
@@ -147,57 +171,35 @@ func (b *Builder) predict(ctx context.Context, w *Webhook, signed webhook.Reques
 }
 
 // fill puts values in place of a sample's placeholders.
-func (b *Builder) fill(body string) string {
+func (b *Builder) fill(s *provider.Sample) string {
 	now := b.Now().UTC()
+	quoted := inString
+	if s.IsForm() {
+		quoted = url.QueryEscape
+	}
 	return strings.NewReplacer(
 		"{{uuid}}", b.NewID(),
 		"{{uuid2}}", b.NewID(),
 		"{{hex}}", strings.ReplaceAll(b.NewID(), "-", ""),
+		"{{number}}", b.number(),
 		"{{unix}}", strconv.FormatInt(now.Unix(), 10),
-		"{{time}}", now.Format(time.RFC3339Nano),
-		"{{recipient}}", inString(b.Recipient),
-		"{{sender}}", inString(b.Sender),
-	).Replace(body)
+		"{{time}}", quoted(now.Format(time.RFC3339Nano)),
+		"{{recipient}}", quoted(b.Recipient),
+		"{{sender}}", quoted(b.Sender),
+		"{{recipient2}}", inString(inString(b.Recipient)),
+		"{{sender2}}", inString(inString(b.Sender)),
+	).Replace(s.Body)
+}
+
+// number is a fresh whole number that any JSON reader keeps (RFC 8259, section 6).
+func (b *Builder) number() string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(b.NewID())) // never fails
+	return strconv.FormatUint(h.Sum64()>>11, 10)
 }
 
 // inString returns s as it stands between the quotes of a JSON string.
 func inString(s string) string {
 	quoted := event.AppendString(nil, s)
 	return string(quoted[1 : len(quoted)-1])
-}
-
-// tamper changes a signed request so that its proof no longer holds: the body
-// where the proof covers it, by a blank that changes nothing else, or else the
-// credential itself.
-func tamper(c webhook.Config, r *webhook.Request) {
-	if c.Covers().Body {
-		at := min(1, len(r.Body))
-		r.Body = slices.Concat(r.Body[:at], []byte(" "), r.Body[at:])
-		return
-	}
-	r.Body = bytes.Clone(r.Body)
-	r.PathToken = spoil(r.PathToken)
-	if token := r.Query.Get("token"); token != "" {
-		r.Query.Set("token", spoil(token))
-	}
-	for name, values := range r.Header {
-		if name != "Content-Type" && name != "User-Agent" {
-			r.Header[name] = []string{spoil(values[0])}
-		}
-	}
-}
-
-// spoil changes a credential in its last letter but one, past any padding.
-func spoil(s string) string {
-	if s == "" {
-		return ""
-	}
-	b := []byte(s)
-	at := max(len(b)-4, 0)
-	if b[at] == 'A' {
-		b[at] = 'B'
-	} else {
-		b[at] = 'A'
-	}
-	return string(b)
 }

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ func Choose(targets []*Target, c Choice) ([]Step, error) {
 	var steps []Step
 	used := make(map[string]bool)
 	for _, t := range targets {
+		if len(t.Provider.Samples()) == 0 {
+			continue // a mapping that only expressions can read
+		}
 		if !c.All && len(c.Types) == 0 {
 			steps = append(steps, Step{Target: t, Sample: typical(t.Provider)})
 			continue
@@ -40,6 +44,9 @@ func Choose(targets []*Target, c Choice) ([]Step, error) {
 			return nil, fmt.Errorf("sender: no source in the selection has an event type %q: there are %s",
 				word, strings.Join(Words(targets), ", "))
 		}
+	}
+	if len(steps) == 0 && len(targets) > 0 {
+		return nil, errors.New("sender: no source in the selection has samples: send a body of your own")
 	}
 	return steps, nil
 }

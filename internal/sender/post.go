@@ -30,7 +30,7 @@ func NewClient() *http.Client {
 
 // post sends one webhook and returns the status of the answer.
 func post(ctx context.Context, client *http.Client, w *Webhook) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(w.body))
+	req, err := http.NewRequestWithContext(ctx, w.method, w.url, bytes.NewReader(w.body))
 	if err != nil {
 		return 0, fmt.Errorf("sender: %s: %w", w.Target.PostURL, err)
 	}

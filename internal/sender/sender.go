@@ -66,6 +66,7 @@ type Webhook struct {
 	Sample  provider.Sample
 	Variant Variant
 
+	method string
 	url    string
 	header http.Header
 	body   []byte

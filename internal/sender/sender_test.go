@@ -20,6 +20,7 @@ import (
 	"github.com/postrider/postrider/internal/sender"
 	"github.com/postrider/postrider/pkg/event"
 	"github.com/postrider/postrider/pkg/webhook"
+	"github.com/postrider/postrider/pkg/webhook/webhooktest"
 )
 
 // now is the tests' clock.
@@ -133,9 +134,15 @@ func run(t *testing.T, tg *sender.Target, b *sender.Builder, p sender.Plan, f *s
 	return results
 }
 
-// schemes is a configuration of every auth type.
-func schemes() map[string]webhook.Config {
-	return map[string]webhook.Config{
+// schemes is a configuration of every auth type: what is not named takes a secret
+// of any text.
+func schemes(t *testing.T) map[string]webhook.Config {
+	t.Helper()
+	each := map[string]webhook.Config{
+		"sendgrid":          {Type: "sendgrid", Secrets: secret(string(webhooktest.PrivateKey(t, "sendgrid")))},
+		"postal":            {Type: "postal", Secrets: secret(string(webhooktest.PrivateKey(t, "postal")))},
+		"sns":               {Type: "sns", Topics: []string{"arn:aws:sns:eu-central-1:123456789012:mail"}, Secrets: secret(string(webhooktest.PrivateKey(t, "sns")))},
+		"sweego":            {Type: "sweego", Secrets: secret("c3RhbmRhcmQtd2ViaG9va3MtdGVzdC1zZWNyZXQ=")},
 		"jetemail":          {Type: "jetemail", Secrets: secret("a-secret-of-this-test")},
 		"hmac":              {Type: "hmac", Header: "X-Sig", Template: "{timestamp}.{url}.{body}", Timestamp: "X-Time", Secrets: secret("a-secret-of-this-test")},
 		"standard_webhooks": {Type: "standard_webhooks", Secrets: secret("whsec_c3RhbmRhcmQtd2ViaG9va3MtdGVzdC1zZWNyZXQ=")},
@@ -145,15 +152,19 @@ func schemes() map[string]webhook.Config {
 		"token":             {Type: "token", Secrets: secret("a-secret-of-this-test")},
 		"none":              {Type: "none"},
 	}
+	for _, typ := range webhook.Types() {
+		if _, ok := each[typ]; !ok {
+			each[typ] = webhook.Config{Type: typ, Secrets: secret("a-secret-of-this-test")}
+		}
+	}
+	return each
 }
 
 func TestEverySchemeCanBeSentAndForged(t *testing.T) {
 	t.Parallel()
-	for _, name := range webhook.Types() {
-		auth, ok := schemes()[name]
-		if !ok {
-			t.Errorf("auth type %s has no case here", name)
-			continue
+	for name, auth := range schemes(t) {
+		if name == "mandrill" || name == "sns" {
+			continue // which sign forms and messages alone, of their own providers
 		}
 		for _, v := range []sender.Variant{sender.Genuine, sender.Tampered, sender.Stale} {
 			tg := target(t, "jetemail", auth)
@@ -178,7 +189,7 @@ func TestEverySchemeCanBeSentAndForged(t *testing.T) {
 
 func TestAcceptedForgeryIsAProblem(t *testing.T) {
 	t.Parallel()
-	tg := target(t, "jetemail", schemes()["jetemail"])
+	tg := target(t, "jetemail", schemes(t)["jetemail"])
 	r := serve(t, tg)
 	var err error
 	if r.verifier, err = webhook.New(webhook.Config{Type: "none"}); err != nil {
@@ -195,11 +206,12 @@ func TestAcceptedForgeryIsAProblem(t *testing.T) {
 func TestEverySampleIsANewEvent(t *testing.T) {
 	t.Parallel()
 	ids := map[string]bool{}
+	auth := schemes(t)["token"]
 	for _, def := range all.Definitions() {
 		b := builder(sender.Genuine)
 		for _, s := range def.Samples() {
 			for range 2 {
-				w, err := b.Build(t.Context(), target(t, def.ID, schemes()["token"]), s)
+				w, err := b.Build(t.Context(), target(t, def.ID, auth), s)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -215,7 +227,7 @@ func TestEverySampleIsANewEvent(t *testing.T) {
 
 func TestDuplicatesAreTheSameBytes(t *testing.T) {
 	t.Parallel()
-	tg := target(t, "jetemail", schemes()["jetemail"])
+	tg := target(t, "jetemail", schemes(t)["jetemail"])
 	r := serve(t, tg)
 	results := run(t, tg, builder(sender.Genuine), sender.Plan{Count: 2, Duplicates: 2}, nil)
 	if n := len(slices.Compact(slices.Clone(r.bodies))); len(r.bodies) != 6 || n != 2 {
@@ -230,7 +242,7 @@ func TestDuplicatesAreTheSameBytes(t *testing.T) {
 
 func TestNoAnswerNamesNoToken(t *testing.T) {
 	t.Parallel()
-	r := run(t, target(t, "vfs", schemes()["token"]), builder(sender.Genuine), sender.Plan{}, nil)[0]
+	r := run(t, target(t, "vfs", schemes(t)["token"]), builder(sender.Genuine), sender.Plan{}, nil)[0]
 	if r.Status != 0 || r.Err == nil || strings.Contains(r.Err.Error(), "a-secret") || !strings.Contains(r.Err.Error(), "--url") {
 		t.Errorf("got status %d and error %v", r.Status, r.Err)
 	}
@@ -238,7 +250,7 @@ func TestNoAnswerNamesNoToken(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	t.Parallel()
-	tg := target(t, "jetemail", schemes()["jetemail"])
+	tg := target(t, "jetemail", schemes(t)["jetemail"])
 	for _, c := range []struct {
 		types []string
 		want  []string
@@ -332,7 +344,7 @@ func TestFind(t *testing.T) {
 func TestBodyIsSentAsItIs(t *testing.T) {
 	t.Parallel()
 	body := " {\"type\":\"x\", \n } "
-	w, err := builder(sender.Genuine).BuildBody(t.Context(), target(t, "jetemail", schemes()["jetemail"]), provider.Sample{}, []byte(body))
+	w, err := builder(sender.Genuine).BuildBody(t.Context(), target(t, "jetemail", schemes(t)["jetemail"]), provider.Sample{}, []byte(body))
 	if err != nil || string(w.Body()) != body || len(w.DeadLetters)+len(w.Events) != 1 {
 		t.Errorf("got %+v, %v", w, err)
 	}
@@ -341,7 +353,7 @@ func TestBodyIsSentAsItIs(t *testing.T) {
 // A source whose proof cannot be made is told of once; the others are sent to.
 func TestASourceThatCannotBeSentToStopsNoOther(t *testing.T) {
 	t.Parallel()
-	broken, good := target(t, "jetemail", schemes()["jetemail"]), target(t, "jetemail", schemes()["hmac"])
+	broken, good := target(t, "jetemail", schemes(t)["jetemail"]), target(t, "jetemail", schemes(t)["hmac"])
 	broken.Auth.Secrets = []webhook.Secret{{ID: "a", Value: []byte("a-secret-of-this-test"), NotAfter: now().Add(-time.Hour)}}
 	r := serve(t, good)
 	steps, err := sender.Choose([]*sender.Target{broken, good}, sender.Choice{Types: []string{"bounced"}})
@@ -377,7 +389,7 @@ func TestSignedHeadersAreMadeUp(t *testing.T) {
 
 func TestEndedSecretsSignNothing(t *testing.T) {
 	t.Parallel()
-	auth := schemes()["jetemail"]
+	auth := schemes(t)["jetemail"]
 	auth.Secrets[0].NotAfter = now().Add(-time.Hour)
 	if _, err := builder(sender.Genuine).Build(t.Context(), target(t, "jetemail", auth), provider.Sample{Body: "{}"}); err == nil {
 		t.Error("got no error")
@@ -385,5 +397,14 @@ func TestEndedSecretsSignNothing(t *testing.T) {
 	auth.Secrets = append(auth.Secrets, webhook.Secret{ID: "b", Value: []byte("another-secret-of-this-test")})
 	if _, err := builder(sender.Genuine).Build(t.Context(), target(t, "jetemail", auth), provider.Sample{Body: "{}"}); err != nil {
 		t.Errorf("the second secret is in force, but: %v", err)
+	}
+}
+
+func TestASourceThatOnlyItsProviderSignsForSaysSo(t *testing.T) {
+	t.Parallel()
+	tg := target(t, "ses", webhook.Config{Type: "sns", Topics: []string{"arn:aws:sns:eu-west-1:123456789012:x"}})
+	_, err := builder(sender.Genuine).Build(t.Context(), tg, tg.Provider.Samples()[0])
+	if err == nil || !strings.Contains(err.Error(), "private key") || strings.Contains(err.Error(), "not_after") {
+		t.Errorf("error %v, want what to do", err)
 	}
 }

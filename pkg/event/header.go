@@ -1,8 +1,8 @@
 package event
 
 import (
-	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,8 +33,16 @@ type Stamp struct {
 // is left out. Values are UTF-8 of at most 1 KiB without control characters and
 // noncharacters, which CloudEvents forbids. The values share one new buffer.
 func (e *Event) AppendHeaders(dst []Header, s Stamp) []Header {
-	w := headers{list: dst, buf: make([]byte, 0, 512)}
-	w.text("ce_specversion", "1.0")
+	dst, _ = e.AppendHeadersTo(dst, make([]byte, 0, 512), s)
+	return dst
+}
+
+// AppendHeadersTo is AppendHeaders with the values appended to buf, which it returns
+// with dst. The headers point into buf, or, where it has grown meanwhile, into what
+// it was before: buf must not be used again while they are needed.
+func (e *Event) AppendHeadersTo(dst []Header, buf []byte, s Stamp) ([]Header, []byte) {
+	w := headers{list: dst, buf: buf}
+	w.constant("ce_specversion", "1.0")
 	w.text("ce_id", e.ID)
 	w.source(e)
 	w.eventType(e.Route())
@@ -42,7 +50,7 @@ func (e *Event) AppendHeaders(dst []Header, s Stamp) []Header {
 		w.add("ce_time", e.OccurredAt.Append(w.buf))
 	}
 	w.text("ce_subject", e.MessageID)
-	w.text("content-type", ContentType)
+	w.constant("content-type", ContentType)
 	w.text("provider", e.Provider)
 	w.text("source", e.Source)
 	if s.Mapper != 0 {
@@ -52,7 +60,7 @@ func (e *Event) AppendHeaders(dst []Header, s Stamp) []Header {
 	w.flag("test", e.Test)
 	w.flag("conflict", s.Conflict)
 	w.flag("duplicate", s.Duplicate)
-	return w.list
+	return w.list, w.buf
 }
 
 // headers writes values one behind the other into buf. A value stays valid when
@@ -73,9 +81,12 @@ func (w *headers) add(key string, grown []byte) {
 
 func (w *headers) text(key, value string) { w.add(key, appendClean(w.buf, value)) }
 
+// constant is text for what needs no cleaning.
+func (w *headers) constant(key, value string) { w.add(key, append(w.buf, value...)) }
+
 func (w *headers) flag(key string, set bool) {
 	if set {
-		w.text(key, "true")
+		w.constant(key, "true")
 	}
 }
 
@@ -107,15 +118,10 @@ func (w *headers) bounce(e *Event) {
 // appendClean appends at most maxHeader bytes of s, whole characters, without
 // the characters that CloudEvents forbids in a string.
 func appendClean(dst []byte, s string) []byte {
-	start := len(dst)
-	if len(s) <= maxHeader {
-		dst = append(dst, s...)
-		if added := dst[start:]; isPlain(added) && bytes.IndexByte(added, 0x7F) < 0 {
-			return dst
-		}
-		dst = dst[:start]
+	if len(s) <= maxHeader && isPlain(s) && strings.IndexByte(s, 0x7F) < 0 {
+		return append(dst, s...)
 	}
-	limit := start + maxHeader
+	limit := len(dst) + maxHeader
 	for _, r := range s { // a byte that is not UTF-8 comes as U+FFFD
 		if forbidden(r) {
 			continue

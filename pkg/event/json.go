@@ -1,7 +1,6 @@
 package event
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -195,55 +194,111 @@ func appendMap(dst []byte, name string, m map[string]string) []byte {
 	if len(m) == 0 {
 		return dst
 	}
-	var few [32]string // enough for every provider's fields; keeps the keys off the heap
-	keys := few[:0]
+	dst = append(dst, name...)
+	if len(m) <= fewMembers {
+		return appendFew(dst, m)
+	}
+	var usual [32]string // enough for every provider's fields; keeps the keys off the heap
+	keys := usual[:0]
 	for k := range m {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	dst = append(dst, name...)
 	for i, k := range keys {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(AppendString(dst, k), ':')
-		dst = AppendString(dst, m[k])
+		dst = appendMember(dst, i, k, m[k])
 	}
 	return append(dst, '}')
 }
 
+// fewMembers is up to where names are put in order as they come, values beside them:
+// looking each value up again would cost more.
+const fewMembers = 8
+
+func appendFew(dst []byte, m map[string]string) []byte {
+	var members [fewMembers]struct{ name, value string }
+	count := 0
+	for name, value := range m {
+		i := count
+		for ; i > 0 && members[i-1].name > name; i-- {
+			members[i] = members[i-1]
+		}
+		members[i].name, members[i].value = name, value
+		count++
+	}
+	for i := range members[:count] {
+		dst = appendMember(dst, i, members[i].name, members[i].value)
+	}
+	return append(dst, '}')
+}
+
+// appendMember appends one member of an object; a comma stands before all but the first.
+func appendMember(dst []byte, index int, name, value string) []byte {
+	if index > 0 {
+		dst = append(dst, ',')
+	}
+	return AppendString(append(AppendString(dst, name), ':'), value)
+}
+
 // AppendString appends s to dst as a JSON string, quotes included, by the rules
-// of Event.AppendJSON. Most strings need no change: s is copied first, then
-// looked at eight bytes at a time, and written anew only if something must be
-// escaped or is not ASCII.
+// of Event.AppendJSON. Most strings need no change, which is found out eight bytes
+// at a time: they are copied at once, the others by runs.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start := len(dst)
-	dst = append(dst, s...)
-	if !isPlain(dst[start:]) {
-		dst = appendEscaped(dst[:start], s)
+	if isPlain(s) {
+		dst = append(dst, s...)
+	} else {
+		dst = appendEscaped(dst, s)
 	}
 	return append(dst, '"')
 }
 
-// isPlain reports whether b is ASCII without control characters, quotes and
-// backslashes. A word that looks suspicious because of a neighbour's borrow only
-// costs time.
-func isPlain(b []byte) bool {
+// isPlain reports whether s is ASCII without control characters, quotes and
+// backslashes. The last word overlaps the one before it: a byte may be looked at
+// twice, and none by itself.
+func isPlain(s string) bool {
+	if len(s) < 8 {
+		return isPlainWord(shortWord(s))
+	}
+	last := len(s) - 8
+	for i := 0; i < last; i += 8 {
+		if !isPlainWord(word(s[i:])) {
+			return false
+		}
+	}
+	return isPlainWord(word(s[last:]))
+}
+
+// isPlainWord is isPlain of eight bytes. A word that looks suspicious because of a
+// neighbour's borrow only costs time.
+func isPlainWord(w uint64) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for ; len(b) >= 8; b = b[8:] {
-		w := binary.LittleEndian.Uint64(b)
-		control, quote, backslash := w-ones*' ', (w^ones*'"')-ones, (w^ones*'\\')-ones
-		if (w|control|quote|backslash)&tops != 0 {
-			return false
-		}
+	control, quote, backslash := w-ones*' ', (w^ones*'"')-ones, (w^ones*'\\')-ones
+	return (w|control|quote|backslash)&tops == 0
+}
+
+// word is the first eight bytes of s, which the compiler reads at once.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// shortWord is a word that has all bytes of s, of which there are less than eight,
+// some perhaps twice, and else spaces.
+func shortWord(s string) uint64 {
+	const blank = 0x2020202020202020
+	switch n := len(s); {
+	case n >= 4:
+		return uint64(halfWord(s)) | uint64(halfWord(s[n-4:]))<<32
+	case n > 0:
+		return blank&^0xFFFFFF | uint64(s[0]) | uint64(s[n/2])<<8 | uint64(s[n-1])<<16
 	}
-	for _, c := range b {
-		if c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
+	return blank
+}
+
+func halfWord(s string) uint32 {
+	_ = s[3]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 // appendEscaped appends s without quotes, runs of plain bytes at once.

@@ -3,6 +3,9 @@ package event_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,16 +100,48 @@ func TestAppendJSONReplacesWhatIsNotUTF8(t *testing.T) {
 
 func TestAppendStringEscapesAtEveryPlace(t *testing.T) {
 	for c := range 256 {
-		for at := range 18 {
-			in := []byte(strings.Repeat("~", 18))
-			in[at] = byte(c)
-			got := event.AppendString(nil, string(in))
-			var back string
-			if err := json.Unmarshal(got, &back); err != nil {
-				t.Fatalf("%q: %v", got, err)
+		for size := range 19 {
+			for at := range size {
+				in := []byte(strings.Repeat("~", size))
+				in[at] = byte(c)
+				got := event.AppendString([]byte("before"), string(in))
+				var back string
+				if err := json.Unmarshal(bytes.TrimPrefix(got, []byte("before")), &back); err != nil {
+					t.Fatalf("%q: %v", got, err)
+				}
+				if want := strings.ToValidUTF8(string(in), "\uFFFD"); back != want {
+					t.Errorf("byte %#x at %d of %d: got %q, want %q", c, at, size, back, want)
+				}
 			}
-			if want := strings.ToValidUTF8(string(in), "\uFFFD"); back != want {
-				t.Errorf("byte %#x at %d: got %q, want %q", c, at, back, want)
+		}
+	}
+}
+
+func TestMetadataIsInTheOrderOfItsNames(t *testing.T) {
+	e := event.Event{Metadata: make(map[string]string)}
+	for i := range 40 {
+		e.Metadata[strconv.Itoa(i*17%40)] = strconv.Itoa(i)
+		var want []string
+		for _, name := range slices.Sorted(maps.Keys(e.Metadata)) {
+			want = append(want, strconv.Quote(name)+":"+strconv.Quote(e.Metadata[name]))
+		}
+		for range 3 { // a map has another order each time
+			if got := string(e.AppendJSON(nil)); !strings.Contains(got, `"metadata":{`+strings.Join(want, ",")+"}") {
+				t.Fatalf("%d members: got %s, want %v", i+1, got, want)
+			}
+		}
+	}
+}
+
+func TestAnIDIsHexDigitsAtEveryPlace(t *testing.T) {
+	e := typical()
+	for c := range 256 {
+		for at := range len(e.ID) {
+			id := []byte(strings.Repeat("7c", 16))
+			id[at] = byte(c)
+			e.ID = string(id)
+			if got, want := e.Validate() == nil, strings.IndexByte("0123456789abcdef", byte(c)) >= 0; got != want {
+				t.Fatalf("byte %#x at %d: got valid %v, want %v", c, at, got, want)
 			}
 		}
 	}

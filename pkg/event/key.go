@@ -15,29 +15,30 @@ const keyHash = 32
 // recipient, else of that of the metadata entry entity_value (what the event is
 // about where it has no recipient), else the event's id. An address never
 // stands in it in the clear, unless the provider makes its message ids of addresses.
-func (e *Event) Key() string {
-	return e.Provider + "/" + e.Source + "/" + e.subjectKey()
-}
+func (e *Event) Key() string { return string(e.AppendKey(make([]byte, 0, 128))) }
 
-func (e *Event) subjectKey() string {
+// AppendKey appends Key to dst.
+func (e *Event) AppendKey(dst []byte) []byte {
+	dst = append(append(dst, e.Provider...), '/')
+	dst = append(append(dst, e.Source...), '/')
 	switch {
 	case e.MessageID != "":
-		return e.MessageID
+		return append(dst, e.MessageID...)
 	case len(e.RecipientHash) >= keyHash:
-		return e.RecipientHash[:keyHash]
+		return append(dst, e.RecipientHash[:keyHash]...)
 	case e.Recipient != "":
-		return shortHash(NormalizeAddress(e.Recipient))
+		return appendShortHash(dst, NormalizeAddress(e.Recipient))
 	case e.Metadata["entity_value"] != "":
-		return shortHash(NormalizeAddress(e.Metadata["entity_value"]))
+		return appendShortHash(dst, NormalizeAddress(e.Metadata["entity_value"]))
 	}
-	return e.ID
+	return append(dst, e.ID...)
 }
 
-// shortHash is not keyed: it spreads and groups, it does not hide a guessable
+// appendShortHash is not keyed: it spreads and groups, it does not hide a guessable
 // address from somebody who guesses it. RecipientHash does.
-func shortHash(s string) string {
+func appendShortHash(dst []byte, s string) []byte {
 	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:keyHash/2])
+	return hex.AppendEncode(dst, sum[:keyHash/2])
 }
 
 // RecipientKey returns the key for consumers that keep state an address: the

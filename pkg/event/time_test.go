@@ -52,6 +52,30 @@ func TestTimeIsWrittenAsTheStandardLibraryDoes(t *testing.T) {
 	})
 }
 
+// The first and the last second of every month that RFC 3339 can say.
+func TestEveryMonthIsWrittenAsTheStandardLibraryDoes(t *testing.T) {
+	for month := range 12 * 10_000 {
+		first := time.Date(0, time.Month(1+month), 1, 0, 0, 0, 0, time.UTC)
+		last := time.Date(0, time.Month(2+month), 1, 0, 0, -1, 0, time.UTC)
+		for _, at := range []time.Time{first, last} {
+			if got, want := string(event.NewTime(at, 0).Append(nil)), at.Format(time.RFC3339); got != want {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+		}
+	}
+}
+
+func TestPlausibleFromItsFirstToItsLastSecond(t *testing.T) {
+	first, after := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2101, 1, 1, 0, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]bool{
+		first: true, first.Add(-1): false, after.Add(-1): true, after: false,
+	} {
+		if got := event.NewTime(at, 9).Plausible(); got != want {
+			t.Errorf("%s: got %v, want %v", at, got, want)
+		}
+	}
+}
+
 func TestTimeAsText(t *testing.T) {
 	var box struct {
 		A event.Time `json:"a,omitzero"`

@@ -19,13 +19,9 @@ func ClientIP(remoteAddr string, xff []string, trusted []netip.Prefix) netip.Add
 	if len(xff) == 0 {
 		return client
 	}
-	networks := make([]netip.Prefix, len(trusted))
-	for i, p := range trusted {
-		networks[i] = unmapPrefix(p)
-	}
 	for _, list := range slices.Backward(xff) {
 		for rest, more := list, true; more; {
-			if !contains(networks, client) {
+			if !trusts(trusted, client) {
 				return client
 			}
 			var entry string
@@ -38,6 +34,12 @@ func ClientIP(remoteAddr string, xff []string, trusted []netip.Prefix) netip.Add
 		}
 	}
 	return client
+}
+
+// trusts reports whether one of the networks, written as IPv4 or as IPv4 inside IPv6,
+// holds the address of a proxy.
+func trusts(networks []netip.Prefix, proxy netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return unmapPrefix(p).Contains(proxy) })
 }
 
 // lastEntry cuts the last element off a comma-separated list; more says whether

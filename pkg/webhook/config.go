@@ -27,6 +27,25 @@ type Config struct {
 	IDHeader  string        // hmac: header with the webhook's id
 	Tolerance time.Duration // hmac, standard_webhooks: how far the signed time may be off, both ways; 0: DefaultTolerance
 	Decode    string        // hmac, standard_webhooks: how the secret is written: raw | base64 | hex | whsec
+
+	// URL is the address exactly as it was entered at the provider, where that
+	// signs it (mandrill); "" is Request.URL.
+	URL string
+	// Topics are the ARNs of the topics that type sns takes messages of; there is
+	// no default, since everybody can have AWS sign messages of a topic of theirs.
+	Topics []string
+	// Fetch gets the certificates that type sns verifies with. nil has only the
+	// keys in Secrets.
+	Fetch Fetcher
+}
+
+// Fetcher gets what stands at an address: the caller's HTTP client, which bounds
+// time and size, follows no redirects and reaches no address of its own network.
+// It is only asked for addresses that a scheme has checked. Safe for concurrent
+// use.
+type Fetcher interface {
+	// Fetch returns the whole body of a 200 answer to a GET of url.
+	Fetch(url string) ([]byte, error)
 }
 
 // Problem is one thing wrong, or worth saying, about a Config.
@@ -127,6 +146,8 @@ func (c Config) given() []string {
 		{"id_header", c.IDHeader != ""},
 		{"tolerance", c.Tolerance != 0},
 		{"decode", c.Decode != ""},
+		{"url", c.URL != ""},
+		{"topics", len(c.Topics) > 0},
 	} {
 		if f.set {
 			names = append(names, f.name)

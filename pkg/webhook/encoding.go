@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ const (
 	encodingHexLower                    // lower case only
 	encodingBase64                      // standard or URL alphabet, padded or not
 	encodingBase64Exact                 // standard alphabet, padded
+	encodingBase64URL                   // the same, percent-encoded where an address needs that
 )
 
 // String names the encoding for people.
@@ -26,7 +28,7 @@ func (e encoding) String() string {
 	switch e {
 	case encodingHex, encodingHexLower:
 		return "hex"
-	case encodingBase64, encodingBase64Exact:
+	case encodingBase64, encodingBase64Exact, encodingBase64URL:
 		return "base64"
 	}
 	return "unknown"
@@ -39,6 +41,8 @@ func (e encoding) encode(sum []byte) string {
 		return hex.EncodeToString(sum)
 	case encodingBase64, encodingBase64Exact:
 		return base64.StdEncoding.EncodeToString(sum)
+	case encodingBase64URL:
+		return url.QueryEscape(base64.StdEncoding.EncodeToString(sum))
 	}
 	return ""
 }
@@ -57,6 +61,9 @@ func (e encoding) decode(dst []byte, s string) bool {
 			decodeBase64(dst, s, base64.RawStdEncoding) || decodeBase64(dst, s, base64.RawURLEncoding)
 	case encodingBase64Exact:
 		return decodeBase64(dst, s, base64.StdEncoding)
+	case encodingBase64URL:
+		plain, err := url.PathUnescape(s) // which leaves a plus as it is
+		return err == nil && decodeBase64(dst, plain, base64.StdEncoding)
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"crypto/sha256"
+	"net/http"
 	"time"
 )
 
@@ -41,12 +42,13 @@ func buildJetEmail(cfg Config, rep *report) Verifier {
 		list:     listing{prefix: "sha256=", single: true},
 		encoding: encodingHexLower,
 		keys:     newMACKeys(rep.secrets(cfg, fromProvider, "raw"), sha256.New),
-		stranger: jetEmailInbound,
+		check:    jetEmailInbound,
 	}}
 }
 
 // jetEmailInbound recognizes the signature of an inbound-content webhook.
-func jetEmailInbound(values []string) *RefusedError {
+func jetEmailInbound(h http.Header) *RefusedError {
+	values := h[jetEmailSignature]
 	var sum [sha256.Size]byte
 	if len(values) != 1 || !decodeHex(sum[:], values[0], true) {
 		return nil

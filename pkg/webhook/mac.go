@@ -21,7 +21,7 @@ type layout struct {
 }
 
 // macVerifier proves requests by a keyed hash over a string built from the
-// request: the common part of jetemail, hmac and standard_webhooks.
+// request: the common part of jetemail, hmac, standard_webhooks and others.
 type macVerifier struct {
 	scheme    string
 	newHash   func() hash.Hash
@@ -32,10 +32,11 @@ type macVerifier struct {
 	encoding  encoding
 	tolerance time.Duration
 	keys      []*macKey
+	unique    bool // ids are the provider's, the same at every address
 
-	// stranger recognizes a signature header that belongs to another webhook of
-	// the same provider; nil if there is none.
-	stranger func(values []string) *RefusedError
+	// check refuses headers that are not those of the scheme, such as the ones of
+	// another webhook of the same provider; nil if there is nothing to check.
+	check func(h http.Header) *RefusedError
 }
 
 // macKey is one secret. Its keyed hashes are kept and used again, since keying
@@ -109,7 +110,7 @@ func (v *macVerifier) verify(r *Request) (Proof, error) {
 	}
 	return Proof{
 		Scheme: v.scheme, KeyID: match, Signed: ev.signed,
-		Nonce: v.nonce(r.Header, ev.layout), Covered: has(v.parts, partBody),
+		Nonce: v.nonce(r.Header, ev.layout), Unique: v.unique, Covered: has(v.parts, partBody),
 	}, nil
 }
 
@@ -133,8 +134,8 @@ func (v *macVerifier) read(r *Request, ev *evidence) error {
 	if !present(values) {
 		return refuse(v.scheme, ReasonMissing, "header "+ev.layout.signature, "the request is not signed")
 	}
-	if v.stranger != nil {
-		if err := v.stranger(values); err != nil {
+	if v.check != nil {
+		if err := v.check(r.Header); err != nil {
 			return err
 		}
 	}
@@ -227,22 +228,7 @@ func (v *macVerifier) fresh(at time.Time, ev *evidence) error {
 	if ev.signed.IsZero() {
 		return nil
 	}
-	age := at.Sub(ev.signed)
-	switch {
-	case age > v.tolerance:
-		return v.untimely(ReasonStale, ev, "before it came; a replay, a slow retry, or our clock")
-	case age < -v.tolerance:
-		return v.untimely(ReasonFuture, ev, "ahead of our clock; check the clock")
-	}
-	return nil
-}
-
-// untimely is the refusal of a genuine request that comes at the wrong time.
-func (v *macVerifier) untimely(reason Reason, ev *evidence, hint string) error {
-	e := refuse(v.scheme, reason, "header "+ev.layout.timestamp,
-		"the signature holds, but it was made more than "+v.tolerance.String()+" "+hint)
-	e.Complete = true
-	return e
+	return window{v.scheme, "header " + ev.layout.timestamp, v.tolerance}.check(ev.signed, at)
 }
 
 // holds reports whether one of the request's signatures was made with k. Every

@@ -130,8 +130,13 @@ func setDefaultID(r *Request, name string, now time.Time) {
 	if name == "" || present(r.Header[name]) {
 		return
 	}
+	r.Header[name] = []string{"msg_" + madeUpID(r.Body, now)[:24]}
+}
+
+// madeUpID returns 64 hex digits that a body and a moment always have.
+func madeUpID(body []byte, now time.Time) string {
 	h := sha256.New()
-	h.Write(r.Body)
+	h.Write(body)
 	h.Write(strconv.AppendInt(nil, now.UnixNano(), 10))
-	r.Header[name] = []string{"msg_" + hex.EncodeToString(h.Sum(nil)[:12])}
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -46,17 +46,8 @@ func (v *macVerifier) nearMisses(e *explanation) {
 
 // explainTime appends how old the request is.
 func (v *macVerifier) explainTime(e *explanation, ev *evidence, fits bool) {
-	if ev.signed.IsZero() {
-		return
-	}
-	step, age := "header "+ev.layout.timestamp, distance(e.req.ReceivedAt.Sub(ev.signed))
-	switch {
-	case v.fresh(e.req.ReceivedAt, ev) != nil:
-		e.add(step, OutcomeFailed, "made %s; the tolerance is %s both ways", age, v.tolerance)
-	case fits:
-		e.add(step, OutcomeOK, "made %s, within the tolerance of %s", age, v.tolerance)
-	default:
-		e.add(step, OutcomeNote, "made %s, if nobody changed it", age)
+	if !ev.signed.IsZero() {
+		window{v.scheme, "header " + ev.layout.timestamp, v.tolerance}.explain(e, ev.signed, fits)
 	}
 }
 
@@ -194,10 +185,11 @@ func describe(c Config) string {
 
 // rivals are the configurations worth a try.
 func (v *macVerifier) rivals(cfg Config) []Config {
-	all := []Config{
-		{Type: "jetemail", Secrets: cfg.Secrets},
-		{Type: "standard_webhooks", Secrets: cfg.Secrets},
-		{Type: "standard_webhooks", Decode: "raw", Secrets: cfg.Secrets},
+	all := []Config{{Type: "standard_webhooks", Decode: "raw", Secrets: cfg.Secrets}}
+	for _, name := range Types() {
+		if name != "hmac" {
+			all = append(all, Config{Type: name, Secrets: cfg.Secrets})
+		}
 	}
 	for _, l := range v.layouts {
 		for _, algorithm := range []string{"sha256", "sha1", "sha512"} {

@@ -52,14 +52,14 @@ func TestProofTellsTheNonceAndWhetherTheBodyIsCovered(t *testing.T) {
 }
 
 // Svix spells the header in its own way; the nonce is that of the family whose
-// signature held, not one that somebody put beside it.
+// signature held. One that somebody put beside it is no id, and refused.
 func TestNonceIsThatOfTheSignature(t *testing.T) {
 	cfg := webhook.Config{Type: "standard_webhooks", Secrets: one(testStandard)}
 	r := request("Webhook-Id", "msg_genuine")
 	if err := webhook.Sign(cfg, cfg.Secrets[0], &r, signedAt); err != nil {
 		t.Fatal(err)
 	}
-	h := http.Header{"Webhook-Id": {"msg_forged"}}
+	h := http.Header{}
 	for _, name := range []string{"Id", "Timestamp", "Signature"} {
 		h["Svix-"+name] = r.Header["Webhook-"+name]
 	}
@@ -67,6 +67,10 @@ func TestNonceIsThatOfTheSignature(t *testing.T) {
 	v, err := verify(t, cfg, r)
 	if err != nil || v.Proof().Nonce != "msg_genuine" {
 		t.Errorf("nonce %q, error %v; want the signed id", v.Proof().Nonce, err)
+	}
+	h["Webhook-Id"] = []string{"msg_forged"}
+	if got := refusal(t, cfg, r); got.Reason != webhook.ReasonMalformed {
+		t.Errorf("with another id beside it: %q, want malformed", got.Reason)
 	}
 }
 

@@ -36,7 +36,8 @@ type Receiver struct {
 	// Trusted are the proxies whose X-Forwarded-For is believed; see ClientIP.
 	Trusted []netip.Prefix
 	// Failed learns why a request was not answered with 200: a *RefusedError, a
-	// *ReadError, or what the function behind Handler returned. nil: nobody does.
+	// *ReadError, an *UnavailableError, or what the function behind Handler returned.
+	// nil: nobody does.
 	Failed func(r *http.Request, err error)
 	// Now is the clock that signed times are held against; nil is time.Now.
 	Now func() time.Time
@@ -113,7 +114,7 @@ func (rc *Receiver) answer(w http.ResponseWriter, status int, unread bool) {
 }
 
 // Receive reads and proves one request, for servers that answer it themselves.
-// The error is a *RefusedError or a *ReadError. The body is read only if all that
+// The error is a *RefusedError, a *ReadError or an *UnavailableError. The body is read only if all that
 // the proof needs beside it is there, once, and kept as it came, but for gzip:
 // providers sign what they wrote, and a proxy may undo gzip on the way. A body that
 // claims to be gzip and is not stays as it is.

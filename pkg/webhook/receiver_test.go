@@ -56,9 +56,13 @@ func pack(t *testing.T, text string) string {
 func TestReceiverProvesEveryScheme(t *testing.T) {
 	for _, c := range goodCases() {
 		t.Run(c.name, func(t *testing.T) {
+			c.cfg = signing(t, c.cfg)
 			rc := receiver(t, c.cfg)
 			rc.PublicURL = "https://hooks.example.com/"
 			sent := webhook.Request{URL: "https://hooks.example.com/hooks/?a=1", Header: http.Header{}, Body: []byte(testBody)}
+			if c.cfg.Type == "mandrill" {
+				sent.Body = c.req.Body
+			}
 			if c.cfg.Type != "none" {
 				if err := webhook.Sign(c.cfg, c.cfg.Secrets[0], &sent, signedAt); err != nil {
 					t.Fatal(err)
@@ -72,7 +76,7 @@ func TestReceiverProvesEveryScheme(t *testing.T) {
 				t.Fatalf("refused: %v", err)
 			}
 			got := v.Request()
-			if string(got.Body) != testBody || got.Method != http.MethodPost || got.Query.Get("a") != "1" || !got.ReceivedAt.Equal(signedAt) {
+			if string(got.Body) != string(sent.Body) || got.Method != http.MethodPost || got.Query.Get("a") != "1" || !got.ReceivedAt.Equal(signedAt) {
 				t.Errorf("Request() = %+v", got)
 			}
 			r.Body, r.Method = io.NopCloser(strings.NewReader(testBody+"x")), http.MethodPost

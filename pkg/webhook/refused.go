@@ -71,3 +71,21 @@ func Replayed(p Proof) *RefusedError {
 	return refuse(p.Scheme, ReasonReplayed, "webhook id",
 		"it came before with another body, which the signature does not cover: one of the two is a forgery")
 }
+
+// UnavailableError is why Verify cannot tell whether a request is genuine: what it
+// needs to know, such as a certificate, could not be had. That is trouble of
+// ours: the request is to be answered so that the provider sends it again, never
+// with a 4xx. Its text holds no secret, signature or address.
+type UnavailableError struct {
+	Scheme string // as in Proof
+	What   string // what could not be had
+	Err    error  // why
+}
+
+// Error implements error.
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("webhook: %s: %s cannot be had: %v", e.Scheme, e.What, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -9,7 +10,38 @@ import (
 type scheme struct {
 	name   string // Config.Type
 	fields string // fields of Config that mean something, by their configuration names
+	needs  need
 	build  func(cfg Config, rep *report) Verifier
+}
+
+// need is what becomes of a scheme's secrets.
+type need int
+
+const (
+	secretsNeeded   need = iota // one at least
+	secretsOptional             // the proof may go without
+	secretsNone                 // there are none
+)
+
+// Scheme is what a configuration of one Type holds.
+type Scheme struct {
+	Type            string
+	Fields          []string // the names in the configuration of the fields that mean something, beside the secrets
+	SecretsOptional bool     // Secrets may be empty
+	SecretsNone     bool     // Secrets has to be empty
+}
+
+// Schemes lists every Type with what belongs to it, in the order of Types.
+func Schemes() []Scheme {
+	rows := table()
+	all := make([]Scheme, len(rows))
+	for i, s := range rows {
+		all[i] = Scheme{
+			Type: s.name, Fields: strings.Fields(s.fields),
+			SecretsOptional: s.needs == secretsOptional, SecretsNone: s.needs == secretsNone,
+		}
+	}
+	return all
 }
 
 // table is every scheme, in the order they are offered. A further scheme, such
@@ -17,14 +49,29 @@ type scheme struct {
 // its verifier implements signer and explainer too.
 func table() []scheme {
 	return []scheme{
-		{"jetemail", "", buildJetEmail},
-		{"hmac", "header algorithm prefix encoding template timestamp id_header tolerance decode", buildHMAC},
-		{"standard_webhooks", "tolerance decode", buildStandard},
-		{"basic", "", buildBasic},
-		{"bearer", "", buildBearer},
-		{"header", "header", buildHeader},
-		{"token", "", buildToken},
-		{"none", "", buildNone},
+		{"jetemail", "", secretsNeeded, buildJetEmail},
+		{"hmac", "header algorithm prefix encoding template timestamp id_header tolerance decode", secretsNeeded, buildHMAC},
+		{"standard_webhooks", "tolerance decode", secretsNeeded, buildStandard},
+		{"ahasend", "tolerance", secretsNeeded, buildAhaSend},
+		{"customerio", "tolerance", secretsNeeded, buildCustomerIO},
+		{"emailit", "tolerance", secretsNeeded, buildEmailit},
+		{"lettermint", "tolerance", secretsNeeded, buildLettermint},
+		{"mailersend", "", secretsNeeded, buildMailerSend},
+		{"mailgun", "tolerance", secretsNeeded, buildMailgun},
+		{"mailomat", "tolerance", secretsNeeded, buildMailomat},
+		{"mailtrap", "", secretsNeeded, buildMailtrap},
+		{"mandrill", "url", secretsNeeded, buildMandrill},
+		{"postal", "algorithm", secretsNeeded, buildPostal},
+		{"sendgrid", "tolerance", secretsNeeded, buildSendGrid},
+		{"sns", "topics tolerance", secretsOptional, buildSNS},
+		{"sweego", "tolerance", secretsNeeded, buildSweego},
+		{"unisender", "", secretsNeeded, buildUnisender},
+		{"zeptomail", "", secretsNeeded, buildZeptoMail},
+		{"basic", "", secretsNeeded, buildBasic},
+		{"bearer", "", secretsNeeded, buildBearer},
+		{"header", "header", secretsNeeded, buildHeader},
+		{"token", "", secretsNeeded, buildToken},
+		{"none", "", secretsNone, buildNone},
 	}
 }
 
@@ -52,6 +99,11 @@ func lookup(name string) (scheme, bool) {
 type signer interface {
 	// sign puts the proof by s, the verifier's only secret, on r.
 	sign(s Secret, r *Request, now time.Time)
+}
+
+// selective is a signer that some secrets cannot sign for.
+type selective interface {
+	signable() error // why the verifier's secret signs nothing; nil if it does
 }
 
 // Sign puts on r, a request being built, the proof that cfg asks for: headers,
@@ -90,6 +142,11 @@ func NewSigner(cfg Config, secret Secret) (*Signer, error) {
 	if !ok {
 		return nil, fmt.Errorf("webhook: type %s cannot sign", cfg.Type)
 	}
+	if c, ok := v.(selective); ok {
+		if err := c.signable(); err != nil {
+			return nil, fmt.Errorf("signing a %s request: %w", cfg.Type, err)
+		}
+	}
 	return &Signer{scheme: s, secret: secret}, nil
 }
 
@@ -114,6 +171,18 @@ func (c Config) Covers() Coverage {
 		return m.covers()
 	}
 	return Coverage{}
+}
+
+// SignsAddress reports whether the address that the provider calls takes part in
+// what c verifies.
+func (c Config) SignsAddress() bool {
+	switch v := build(c, &report{}).(type) {
+	case *mandrill:
+		return true
+	case *macVerifier:
+		return has(v.parts, partURL)
+	}
+	return false
 }
 
 // Challenger is implemented by verifiers whose refusal carries a

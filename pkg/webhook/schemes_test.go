@@ -72,7 +72,7 @@ func goodCases() []goodCase {
 	standard := webhook.Config{Type: "standard_webhooks", Secrets: one(testStandard)}
 	const standardSig = "v1,Z1dPprpisbs90pWQfayzDZF2xd8YlGycsejICHTED1M="
 
-	return []goodCase{
+	return append([]goodCase{
 		{
 			"jetemail",
 			webhook.Config{Type: "jetemail", Secrets: one(testSecret)},
@@ -109,14 +109,18 @@ func goodCases() []goodCase {
 		{"token in path", tokens, inPath, time.Time{}},
 		{"token in query", tokens, inQuery, time.Time{}},
 		{"none", webhook.Config{Type: "none"}, request(), time.Time{}},
-	}
+	}, append(presetCases(), providerCases()...)...)
 }
 
 func TestGoodRequests(t *testing.T) {
 	for _, c := range goodCases() {
 		t.Run(c.name, func(t *testing.T) {
 			want := webhook.Proof{Scheme: c.cfg.Type, KeyID: "2026-11", Signed: c.signed, Covered: c.cfg.Covers().Body}
-			want.Nonce = map[string]string{"hmac template": "id-9", "standard webhooks": "msg_ours1", "svix": "msg_ours1"}[c.name]
+			want.Nonce = map[string]string{
+				"hmac template": "id-9", "standard webhooks": "msg_ours1", "svix": "msg_ours1",
+				"ahasend": "msg_ours1", "sweego": "msg_ours1", "mailomat": "8d0c7e2a-1111", "mailgun": mailgunToken,
+			}[c.name]
+			want.Unique = c.name == "mailomat" || c.name == "mailgun"
 			if c.cfg.Type == "none" {
 				want.KeyID = ""
 			}
@@ -140,7 +144,8 @@ func TestHostileRequests(t *testing.T) {
 func TestSignedRequestsAreProven(t *testing.T) {
 	for _, c := range goodCases() {
 		t.Run(c.name, func(t *testing.T) {
-			r := webhook.Request{Body: []byte(testBody), URL: "https://hooks.example.com/y", Query: c.req.Query, ReceivedAt: signedAt}
+			c.cfg = signing(t, c.cfg)
+			r := webhook.Request{Body: c.req.Body, URL: "https://hooks.example.com/y", Query: c.req.Query, ReceivedAt: signedAt}
 			var secret webhook.Secret
 			if len(c.cfg.Secrets) > 0 {
 				secret = c.cfg.Secrets[0]

@@ -90,7 +90,7 @@ func onlyPlaceholders(plain string) bool {
 // set-up ping.
 func publishedSecret(value string) bool {
 	switch strings.TrimPrefix(value, whsecPrefix) {
-	case "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G":
+	case "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "test_Am3L1GuOIc4blLUuHqAPxxwkZaJyEk8G", mandrillPublic:
 		return true
 	}
 	return false

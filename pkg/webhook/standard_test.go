@@ -1,6 +1,8 @@
 package webhook_test
 
 import (
+	"encoding/base64"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -91,4 +93,37 @@ func TestStandardWebhooksAgainstPublishedLibrary(t *testing.T) {
 			t.Fatalf("we refuse theirs: %v", err)
 		}
 	})
+}
+
+// The vector that the reference libraries of Standard Webhooks publish
+// (https://github.com/standard-webhooks/standard-webhooks, libraries/go/webhook_test.go,
+// TestWebhookSign). Its secret is published with it, so no source may have it: it is
+// given here as bytes.
+func TestStandardPublishedVector(t *testing.T) {
+	secret, err := base64.StdEncoding.DecodeString("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Unix(1614265330, 0)
+	cfg := webhook.Config{Type: "standard_webhooks", Decode: "raw", Secrets: []webhook.Secret{{ID: "a", Value: secret}}}
+	v, err := webhook.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, prefix := range []string{"Webhook-", "Svix-"} {
+		r := webhook.Request{Method: http.MethodPost, Body: []byte(`{"test": 2432232314}`), ReceivedAt: at, Header: http.Header{
+			prefix + "Id": {"msg_p5jXN8AQM9LWM0D4loKWxJek"}, prefix + "Timestamp": {"1614265330"},
+			prefix + "Signature": {"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="},
+		}}
+		if _, err := webhook.Verify(v, r); err != nil {
+			t.Errorf("%s: %v", prefix, err)
+		}
+	}
+}
+
+func TestAMandrillSourceHasAKeyOfItsOwn(t *testing.T) {
+	_, err := webhook.New(webhook.Config{Type: "mandrill", Secrets: []webhook.Secret{{ID: "a", Value: []byte("test-webhook")}}})
+	if err == nil {
+		t.Error("the key that everybody knows is a source's secret")
+	}
 }

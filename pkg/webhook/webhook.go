@@ -45,17 +45,25 @@ type Request struct {
 
 // Proof says how a request was proven.
 type Proof struct {
-	Scheme string    // "jetemail", "hmac", "standard_webhooks", "basic", "bearer", "header", "token", "none"
-	KeyID  string    // configured id of the secret that matched; "" for none
+	Scheme string    // one of Types
+	KeyID  string    // configured id of the secret that matched; "" for none, "certificate" for one that was fetched
 	Signed time.Time // the signed timestamp; zero if the scheme has none or does not sign it
 	// Nonce is the webhook's id where the signature covers it; "" if the scheme
 	// has none or does not sign it. A provider keeps it over its retries.
 	Nonce string
+	// Unique is true if the provider gives no other webhook the same Nonce, at whatever
+	// address: where sources share a secret, one source's requests prove themselves at
+	// the others too.
+	Unique bool
 	// Covered is true if the signature covers the body. Where it does not, whoever
 	// has seen one signed request can send another body with its proof: the
 	// receiver remembers the nonce with the body it came with, and refuses
 	// (Replayed) a known one with another.
 	Covered bool
+	// Ping is true if the request is proven by a key that everybody knows, as some
+	// providers sign the request that tries an address out. It is to be answered
+	// with 200, and nothing in it may be published.
+	Ping bool
 }
 
 // Verified is a request whose origin is proven. Only Verify makes one.
@@ -88,8 +96,9 @@ type Verifier interface {
 	verify(r *Request) (Proof, error)
 }
 
-// Verify proves r by v. The error is a *RefusedError and holds no secret, no
-// signature and no address. A nil v refuses. Safe for concurrent use.
+// Verify proves r by v. The error is a *RefusedError, or an *UnavailableError if
+// we cannot tell now, and holds no secret, no signature and no address. A nil v
+// refuses. Safe for concurrent use.
 func Verify(v Verifier, r Request) (Verified, error) {
 	if v == nil {
 		return Verified{}, &RefusedError{Scheme: "unset", Reason: ReasonNoSecret, Hint: "no verifier is configured"}

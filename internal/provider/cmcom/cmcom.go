@@ -19,14 +19,9 @@
 package cmcom
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-
 	"github.com/postrider/postrider/internal/jsondoc"
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
-	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // Definition returns what the bridge knows of CM.com.
@@ -41,9 +36,11 @@ func Definition() provider.Definition {
 			Busy:    503,
 			Retries: "not documented (the 24 hours on the page are about SMTP); counts as none",
 		},
-		Types:   types(),
-		New:     newParser,
-		Samples: samples,
+		Types:     types(),
+		Identity:  "derived from the content",
+		MaxEvents: 1,
+		New:       provider.WithRetryingBounces("cmcom", newParser),
+		Samples:   samples,
 	}
 }
 
@@ -88,22 +85,9 @@ type parser struct {
 	retrying event.Type // type of a bounce that will be retried
 }
 
-// retryingBounces names the one option.
-const retryingBounces = "retrying_bounces"
-
-// newParser makes the parser. Its one option, retrying_bounces, may be
-// "deferred": bounces that will be retried are then events of that type.
-func newParser(options map[string]string) (provider.Parser, error) {
-	p := &parser{rows: make(map[string]row), names: make(map[string]string), subTypes: make(map[string]subType), retrying: event.Bounced}
-	for _, name := range slices.Sorted(maps.Keys(options)) {
-		if name != retryingBounces {
-			return nil, fmt.Errorf("cmcom: option %q is unknown; there is %s", name, retryingBounces)
-		}
-		if options[name] != string(event.Deferred) {
-			return nil, fmt.Errorf("cmcom: option %s is %q; it may be %q or left out", name, options[name], event.Deferred)
-		}
-		p.retrying = event.Deferred
-	}
+// newParser makes the parser; retrying is the type of a bounce that is tried again.
+func newParser(retrying event.Type) provider.Parser {
+	p := &parser{rows: make(map[string]row), names: make(map[string]string), subTypes: make(map[string]subType), retrying: retrying}
 	for _, r := range table() {
 		p.rows[r.name] = r
 	}
@@ -113,10 +97,5 @@ func newParser(options map[string]string) (provider.Parser, error) {
 	for _, s := range subTypeTable() {
 		p.subTypes[jsondoc.Fold(s.name)] = s
 	}
-	return p, nil
-}
-
-// Parse implements provider.Parser.
-func (p *parser) Parse(v webhook.Verified) []provider.Result {
-	return provider.Reading{Fold: true, Item: p.item}.Items(v.Request().Body)
+	return provider.Reading{Fold: true, Item: p.item}
 }

@@ -17,7 +17,7 @@ type reader struct {
 }
 
 // item reads one webhook. It has no native id: its content is its identity.
-func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
+func (p *parser) item(o jsondoc.Object, _ provider.Place, e *event.Event) (string, *provider.Malformed) {
 	word := o.String("type")
 	if word == "" {
 		return "", provider.MissingType("type")

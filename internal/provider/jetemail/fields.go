@@ -18,7 +18,7 @@ type reader struct {
 
 // item reads one webhook. The id is the native id; where it is missing the
 // content is.
-func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
+func (p *parser) item(o jsondoc.Object, at provider.Place, e *event.Event) (string, *provider.Malformed) {
 	word := o.String("type")
 	if word == "" {
 		return "", provider.MissingType("type")
@@ -36,9 +36,9 @@ func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malfo
 		OccurredAt:      provider.TakeTime(o, "created_at"),
 	}
 	r := reader{data: o.Object("data"), event: e}
-	r.common()
+	r.common(at)
 	if row.detail != nil {
-		row.detail(&r)
+		row.read(r)
 	}
 	if !known {
 		e.Raw = o.Compact()
@@ -58,8 +58,12 @@ func takeDirection(o jsondoc.Object, word string) (d event.Direction) {
 	return d
 }
 
+// read reads what a type has beyond the fields that all types share. It takes the
+// reader by value, which then needs memory of its own only where there is such a thing.
+func (row row) read(r reader) { row.detail(&r) }
+
 // common reads the fields that mean the same on every type that has them.
-func (r *reader) common() {
+func (r *reader) common(at provider.Place) {
 	e, d := r.event, r.data
 	e.MessageID = d.String("uid")
 	e.Sender = provider.Address(d.String("from"))
@@ -69,9 +73,7 @@ func (r *reader) common() {
 	smtp := event.SMTP{MX: d.String("mx"), Remote: d.String("host"), Response: d.Prose("response")}
 	r.reply = smtpcode.Read(smtp.Response)
 	smtp.Code, smtp.Enhanced = r.reply.Code, r.reply.Enhanced
-	if smtp != (event.SMTP{}) {
-		e.SMTP = new(smtp)
-	}
+	e.SMTP = at.SMTP(smtp)
 }
 
 // response is the reply text; "" if there is none.

@@ -22,7 +22,6 @@ import (
 
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
-	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // Definition returns what the bridge knows of JetEmail.
@@ -40,9 +39,11 @@ func Definition() provider.Definition {
 			Timeout:      10 * time.Second,
 			Retries:      "429, 5xx and timeouts: at once, then after 30 s, 2 min, 10 min, 1 h and 4 h; any other 4xx discards the event",
 		},
-		Types:   types(),
-		New:     newParser,
-		Samples: samples,
+		Types:     types(),
+		Identity:  "`id` and the type",
+		MaxEvents: 1,
+		New:       provider.WithoutOptions("jetemail", newParser),
+		Samples:   samples,
 	}
 }
 
@@ -97,19 +98,12 @@ func types() []provider.TypeInfo {
 // parser holds the table by name.
 type parser struct{ rows map[string]row }
 
-// newParser makes the parser; JetEmail has no options.
-func newParser(options map[string]string) (provider.Parser, error) {
-	if err := provider.NoOptions("jetemail", options); err != nil {
-		return nil, err
-	}
+// newParser makes the parser of any source.
+func newParser() provider.Parser {
 	rows := make(map[string]row)
 	for _, r := range table() {
 		rows[r.name] = r
 	}
-	return &parser{rows: rows}, nil
-}
-
-// Parse implements provider.Parser.
-func (p *parser) Parse(v webhook.Verified) []provider.Result {
-	return provider.Reading{Item: p.item}.Items(v.Request().Body)
+	p := &parser{rows: rows}
+	return provider.Reading{Item: p.item}
 }

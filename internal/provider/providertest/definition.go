@@ -2,6 +2,8 @@ package providertest
 
 import (
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +19,9 @@ func (s *suite) definition(t *testing.T) {
 	}
 	if u, err := url.Parse(d.Doc); err != nil || u.Scheme != "https" {
 		t.Errorf("doc %q is no https address", d.Doc)
+	}
+	if d.Identity == "" || d.MaxEvents < 0 {
+		t.Errorf("identity %q, at most %d events: want what makes an event itself, and a bound or 0", d.Identity, d.MaxEvents)
 	}
 	for _, row := range d.Types {
 		if row.ProviderType == "" || !row.Type.Allowed(row.Direction) {
@@ -37,10 +42,13 @@ func Fill(body string, n int) string {
 		"{{uuid}}", uuid,
 		"{{uuid2}}", "f"+uuid[1:],
 		"{{hex}}", hex,
+		"{{number}}", strconv.Itoa(4_503_599_627_000_000+n),
 		"{{unix}}", "1767323045",
 		"{{time}}", "2026-01-02T03:04:05Z",
 		"{{recipient}}", "recipient@example.com",
 		"{{sender}}", "sender@example.com",
+		"{{recipient2}}", "recipient@example.com",
+		"{{sender2}}", "sender@example.com",
 	).Replace(body)
 }
 
@@ -48,24 +56,21 @@ func hexDigit(n int) byte { return "0123456789abcdef"[n&15] }
 
 // samples wants one or more for each type, each the event it says it is.
 func (s *suite) samples(t *testing.T) {
-	rows := make(map[string]provider.TypeInfo)
-	for _, row := range s.def.Types {
-		rows[row.ProviderType] = row
-	}
-	covered, ids := make(map[string]bool), make(map[string]string)
+	covered, ids := make(map[provider.TypeInfo]bool), make(map[string]string)
 	for i, sample := range s.def.Samples() {
 		body := Fill(sample.Body, i)
 		if strings.Contains(body, "{{") {
 			t.Errorf("%s: a placeholder nobody knows: %s", sample.Name, body)
 		}
-		results := Parse(t, s.def, s.parser, []byte(body))
+		results := ParseRequest(t, s.def, s.parser, sample.Request(body))
 		if len(results) != 1 || results[0].Malformed != nil {
 			t.Errorf("%s: %d results, malformed %v", sample.Name, len(results), results[0].Malformed)
 			continue
 		}
-		e, row := results[0].Event, rows[sample.ProviderType]
-		if e.ProviderType != row.ProviderType || e.Type != row.Type || e.Direction != row.Direction {
-			t.Errorf("%s: %s %s %s, want %+v", sample.Name, e.Direction, e.Type, e.ProviderType, row)
+		e := results[0].Event
+		row := provider.TypeInfo{ProviderType: e.ProviderType, Type: e.Type, Direction: e.Direction}
+		if e.ProviderType != sample.ProviderType || !slices.Contains(s.def.Types, row) {
+			t.Errorf("%s: %+v, want a row of Types that is called %s", sample.Name, row, sample.ProviderType)
 		}
 		if e.OccurredAt.IsZero() || e.Type == event.Bounced && e.Bounce.Class == "" {
 			t.Errorf("%s: not realistic: %s", sample.Name, body)
@@ -73,11 +78,11 @@ func (s *suite) samples(t *testing.T) {
 		if other, ok := ids[results[0].NativeID]; ok {
 			t.Errorf("%s and %s share an id", sample.Name, other)
 		}
-		covered[sample.ProviderType], ids[results[0].NativeID] = true, sample.Name
+		covered[row], ids[results[0].NativeID] = true, sample.Name
 	}
 	for _, row := range s.def.Types {
-		if !covered[row.ProviderType] {
-			t.Errorf("no sample of type %s", row.ProviderType)
+		if !covered[row] {
+			t.Errorf("no sample of type %s that is %s", row.ProviderType, row.Type)
 		}
 	}
 }

@@ -12,13 +12,25 @@ import (
 func Fuzz(f *testing.F, def provider.Definition) {
 	f.Helper()
 	for _, c := range readCases(f) {
-		f.Add(c.body)
+		f.Add(contentType(c.header), c.body)
 	}
 	for i, s := range def.Samples() {
-		f.Add([]byte(Fill(s.Body, i)))
+		r := s.Request(Fill(s.Body, i))
+		f.Add(contentType(r.Header), r.Body)
 	}
 	parser := newParser(f, def, nil)
-	f.Fuzz(func(t *testing.T, body []byte) { Parse(t, def, parser, body) })
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		r := bare(body)
+		r.Header = map[string][]string{"Content-Type": {kind}}
+		ParseRequest(t, def, parser, r)
+	})
+}
+
+func contentType(header map[string][]string) string {
+	if values := header["Content-Type"]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // Benchmark measures the reading of one case of the folder's testdata.
@@ -32,7 +44,7 @@ func Benchmark(b *testing.B, def provider.Definition, name string) {
 		b.SetBytes(int64(len(c.body)))
 		b.ReportAllocs()
 		for b.Loop() {
-			if results := parse(parser, c.body); results[0].Malformed != nil {
+			if results := parse(parser, c.request(c.body)); results[0].Malformed != nil {
 				b.Fatal(results[0].Malformed)
 			}
 		}

@@ -17,7 +17,7 @@ type reader struct {
 
 // item reads one callback. eventId is the native id; where it is missing the
 // content is.
-func (p *parser) item(o jsondoc.Object, e *event.Event) (string, *provider.Malformed) {
+func (p *parser) item(o jsondoc.Object, _ provider.Place, e *event.Event) (string, *provider.Malformed) {
 	word := o.String("type")
 	if word == "" {
 		return "", provider.MissingType("type")

@@ -19,7 +19,6 @@ import (
 	"github.com/postrider/postrider/internal/jsondoc"
 	"github.com/postrider/postrider/internal/provider"
 	"github.com/postrider/postrider/pkg/event"
-	"github.com/postrider/postrider/pkg/webhook"
 )
 
 // Definition returns what the bridge knows of VFS.
@@ -34,9 +33,11 @@ func Definition() provider.Definition {
 			Busy:    503,
 			Retries: "not documented; counts as none",
 		},
-		Types:   types(),
-		New:     newParser,
-		Samples: samples,
+		Types:     types(),
+		Identity:  "`eventId`",
+		MaxEvents: 1,
+		New:       provider.WithoutOptions("vfs", newParser),
+		Samples:   samples,
 	}
 }
 
@@ -75,11 +76,8 @@ func types() []provider.TypeInfo {
 // parser holds the table by folded name.
 type parser struct{ rows map[string]row }
 
-// newParser makes the parser; VFS has no options.
-func newParser(options map[string]string) (provider.Parser, error) {
-	if err := provider.NoOptions("vfs", options); err != nil {
-		return nil, err
-	}
+// newParser makes the parser of any source.
+func newParser() provider.Parser {
 	rows := make(map[string]row)
 	for _, r := range table() {
 		rows[jsondoc.Fold(r.name)] = r
@@ -87,10 +85,6 @@ func newParser(options map[string]string) (provider.Parser, error) {
 	// The page's heading says "Unsubscribe Event", where its neighbours use the
 	// past tense: either may be what is sent.
 	rows["unsubscribed"] = rows["unsubscribe"]
-	return &parser{rows: rows}, nil
-}
-
-// Parse implements provider.Parser.
-func (p *parser) Parse(v webhook.Verified) []provider.Result {
-	return provider.Reading{Tolerant: true, Fold: true, Item: p.item}.Items(v.Request().Body)
+	p := &parser{rows: rows}
+	return provider.Reading{Tolerant: true, Fold: true, Item: p.item}
 }

@@ -186,7 +186,11 @@ func TestADeadLetterIsItsItemAgain(t *testing.T) {
 			if is != (len(alone.Events) == 1) || len(alone.Events)+len(alone.DeadLetters) != 1 {
 				t.Fatalf("%s: item %d: %d events and %d dead letters", def.ID, i, len(alone.Events), len(alone.DeadLetters))
 			}
-			if is && (in.Content() != alone.Events[0].Content() || !bytes.Equal(in.Event.AppendJSON(nil), alone.Events[0].Event.AppendJSON(nil))) {
+			if is && def.ID == "unisender" { // whose user and project stand around the item
+				if e := alone.Events[0].Event; e.ID != in.Event.ID || e.Type != in.Event.Type || e.Recipient != in.Event.Recipient || e.MessageID != in.Event.MessageID {
+					t.Errorf("%s: item %d is another event alone", def.ID, i)
+				}
+			} else if is && (in.Content() != alone.Events[0].Content() || !bytes.Equal(in.Event.AppendJSON(nil), alone.Events[0].Event.AppendJSON(nil))) {
 				t.Errorf("%s: item %d:\n got %s\nwant %s", def.ID, i, alone.Events[0].Event.AppendJSON(nil), in.Event.AppendJSON(nil))
 			}
 			if d := cmp.Diff(published(t, s, l.Verified, "raw-1"), published(t, s, raw.Alone(l.Body), "raw-1")); d != "" {
