@@ -54,6 +54,10 @@ bench: ## Run the benchmarks that match BENCH (all), six times, and summarize th
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count 6 ./... | tee bench.out
 	$(TOOL) benchstat bench.out
 
+.PHONY: bench-peers
+bench-peers: ## Measure beside other programs, and kill everything once (docs/benchmark.md)
+	go run ./internal/bench -peers -output markdown
+
 .PHONY: kafka-up
 kafka-up: ## Start an Apache Kafka on KAFKA_PORT (19292) and print the variables for the tests
 	@bash internal/kafkatest/kafka-up.sh -p $(KAFKA_PORT) --sasl

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -32,8 +33,11 @@ type command struct {
 	path      string
 	args      []string
 	env       []string
+	dir       string // to run in; "": this process's
 	readyFile string // where it says that it listens
+	listen    string // host:port that it listens on when it is ready; "": the file tells
 	logFile   string // takes its output
+	foreign   bool   // how it ends when asked to is its own affair
 }
 
 // child is a process under measurement.
@@ -44,6 +48,7 @@ type child struct {
 	stdin   io.Closer
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the process has ended
+	foreign bool
 	logFile string
 }
 
@@ -54,12 +59,15 @@ func startChild(ctx context.Context, c command) (*child, error) {
 		return nil, fmt.Errorf("bench: output of a child: %w", err)
 	}
 	defer log.Close()
+	if c.readyFile != "" {
+		_ = os.Remove(c.readyFile) // an earlier start's; mostly there is none
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = c.env, log, log
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.env, c.dir, log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopPatience
-	ch := &child{cmd: cmd, cancel: cancel, done: make(chan struct{}), logFile: c.logFile}
+	ch := &child{cmd: cmd, cancel: cancel, done: make(chan struct{}), foreign: c.foreign, logFile: c.logFile}
 	// The pipe ends with this process, however it ends: the yardstick watches it.
 	if ch.stdin, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
@@ -72,7 +80,7 @@ func startChild(ctx context.Context, c command) (*child, error) {
 		_ = cmd.Wait() // stop looks at the exit code
 		close(ch.done)
 	}()
-	if err := ch.awaitReady(ctx, c.readyFile); err != nil {
+	if err := ch.await(ctx, c); err != nil {
 		return nil, errors.Join(err, ch.stop())
 	}
 	return ch, nil
@@ -81,18 +89,40 @@ func startChild(ctx context.Context, c command) (*child, error) {
 // pid is the process's id.
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
-// awaitReady waits for the ready file and reads it.
-func (c *child) awaitReady(ctx context.Context, file string) error {
+// await waits until the process listens.
+func (c *child) await(ctx context.Context, how command) error {
+	if how.listen == "" {
+		return c.poll(ctx, "the ready file "+how.readyFile, func() (bool, error) { return c.readReady(how.readyFile) })
+	}
+	c.ready.Listen = how.listen
+	return c.poll(ctx, how.listen, func() (bool, error) {
+		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", how.listen)
+		if err != nil {
+			return false, nil //nolint:nilerr // it does not listen yet
+		}
+		return true, conn.Close() //nolint:wrapcheck // poll names what was waited for
+	})
+}
+
+// readReady reads the ready file, if there is one.
+func (c *child) readReady(file string) (bool, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return false, nil //nolint:nilerr // it is not there yet
+	}
+	return true, json.Unmarshal(b, &c.ready) //nolint:wrapcheck // poll names the file
+}
+
+// poll asks until something is there.
+func (c *child) poll(ctx context.Context, what string, there func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		b, err := os.ReadFile(file)
-		if err == nil {
-			if err := json.Unmarshal(b, &c.ready); err != nil {
-				return fmt.Errorf("bench: ready file %s: %w", file, err)
-			}
+		if ok, err := there(); err != nil {
+			return fmt.Errorf("bench: %s: %w", what, err)
+		} else if ok {
 			return nil
 		}
 		select {
@@ -100,7 +130,7 @@ func (c *child) awaitReady(ctx context.Context, file string) error {
 		case <-c.done:
 			return errors.New("bench: the child ended before it listened")
 		case <-ctx.Done():
-			return fmt.Errorf("bench: wait for the ready file %s: %w", file, ctx.Err())
+			return fmt.Errorf("bench: wait for %s: %w", what, ctx.Err())
 		}
 	}
 }
@@ -111,8 +141,20 @@ func (c *child) stop() error {
 	c.cancel()
 	<-c.done
 	c.stdin.Close()
-	if code := c.cmd.ProcessState.ExitCode(); code != 0 {
+	if code := c.cmd.ProcessState.ExitCode(); code != 0 && !c.foreign {
 		return fmt.Errorf("bench: %s ended with code %d; its output ends with:\n%s", c.cmd.Path, code, tail(c.logFile))
+	}
+	return nil
+}
+
+// kill ends the process without a goodbye, and waits until it has ended.
+func (c *child) kill() error {
+	err := c.cmd.Process.Kill()
+	<-c.done
+	c.cancel()
+	c.stdin.Close()
+	if err != nil {
+		return fmt.Errorf("bench: kill %s: %w", c.cmd.Path, err)
 	}
 	return nil
 }

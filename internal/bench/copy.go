@@ -86,7 +86,7 @@ func withRecords(ctx context.Context, o options, progress io.Writer, do func(c *
 }
 
 // where says which broker is measured.
-func (o options) where() string {
+func (o *options) where() string {
 	if o.brokers != nil {
 		return "a Kafka on " + strings.Join(o.brokers, ",")
 	}

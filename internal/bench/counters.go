@@ -14,26 +14,34 @@ import (
 // counters is what a receiver says it has done so far.
 type counters struct {
 	published int // events acknowledged by the broker
+	spooled   int // events kept on the disk and on their way to the broker, by what their request was answered for
+	waiting   int // records on the disk that the broker does not have yet
 	answered  int // requests answered 200
+	known     int // ids that it remembers to leave out repeats
 }
 
 // readCounters asks the metrics endpoint of an admin listener.
 func readCounters(ctx context.Context, admin string) (counters, error) {
+	return readMetrics(ctx, admin, parseCounters)
+}
+
+// readMetrics asks the metrics endpoint of an admin listener and parses its answer.
+func readMetrics[T any](ctx context.Context, admin string, parse func(text io.Reader) (T, error)) (none T, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
 	if err != nil {
-		return counters{}, fmt.Errorf("bench: metrics: %w", err)
+		return none, fmt.Errorf("bench: metrics: %w", err)
 	}
 	resp, err := (&http.Client{}).Do(req)
 	if err != nil {
-		return counters{}, fmt.Errorf("bench: metrics: %w", err)
+		return none, fmt.Errorf("bench: metrics: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return counters{}, fmt.Errorf("bench: metrics: status %d", resp.StatusCode)
+		return none, fmt.Errorf("bench: metrics: status %d", resp.StatusCode)
 	}
-	return parseCounters(resp.Body)
+	return parse(resp.Body)
 }
 
 // parseCounters adds up the two metrics over their labels, in Prometheus' text
@@ -46,6 +54,12 @@ func parseCounters(text io.Reader) (counters, error) {
 		switch name, labels, _ := strings.Cut(line, "{"); {
 		case name == "postrider_events_total" && strings.Contains(labels, `result="published"`):
 			c.published += sampleValue(line)
+		case name == "postrider_events_total" && strings.Contains(labels, `result="spooled"`):
+			c.spooled += sampleValue(line)
+		case strings.HasPrefix(name, "postrider_spool_records "):
+			c.waiting = sampleValue(line)
+		case strings.HasPrefix(name, "postrider_dedupe_ids "):
+			c.known = sampleValue(line)
 		case name == "postrider_requests_total" && strings.Contains(labels, `code="200"`):
 			c.answered += sampleValue(line)
 		}

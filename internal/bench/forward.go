@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -190,14 +188,7 @@ func (d *delivering) forward(ctx context.Context, m *meter) error {
 
 // startSink starts this very program as the target of deliveries.
 func startSink(ctx context.Context, dir string) (*child, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("bench: target: %w", err)
-	}
-	readyFile := filepath.Join(dir, "sink.json")
-	return startChild(ctx, command{
-		path: self, args: []string{"-role=" + sinkRole, "-ready=" + readyFile}, env: os.Environ(), readyFile: readyFile, logFile: filepath.Join(dir, "sink.log"),
-	})
+	return startSelf(ctx, dir, sinkRole)
 }
 
 // serveSink is the target: it reads what is posted and counts it; who gets learns the
@@ -215,15 +206,20 @@ func serveSink(ctx context.Context, readyFile string, parent io.Reader) error {
 	}))
 }
 
-// serveChild serves until ctx ends, or the process that started this one.
+// serveChild serves on a port of its own; see serveChildAt.
 func serveChild(ctx context.Context, readyFile string, parent io.Reader, h http.Handler) error {
+	return serveChildAt(ctx, "127.0.0.1:0", readyFile, parent, h)
+}
+
+// serveChildAt serves until ctx ends, or the process that started this one.
+func serveChildAt(ctx context.Context, listen, readyFile string, parent io.Reader, h http.Handler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		_, _ = io.Copy(io.Discard, parent) // its end is all that counts
 		cancel()
 	}()
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("bench: listen: %w", err)
 	}

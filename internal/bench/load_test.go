@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -105,9 +106,12 @@ postrider_events_total{direction="outbound",provider="jetemail",result="publishe
 postrider_requests_total{code="200",provider="jetemail",result="published",source="jetemail"} 1.5e+02
 postrider_requests_total{code="401",provider="jetemail",result="refused",source="jetemail"} 7
 postrider_request_body_bytes_bucket{source="jetemail",le="256"} 200
+postrider_events_total{direction="outbound",provider="jetemail",result="spooled",source="jetemail",type="delivered"} 5
+postrider_spool_records 3
+postrider_dedupe_ids 1.2e+06
 `
 	got, err := parseCounters(strings.NewReader(text))
-	if want := (counters{published: 42, answered: 150}); err != nil || got != want {
+	if want := (counters{published: 42, answered: 150, spooled: 5, waiting: 3, known: 1_200_000}); err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }
@@ -135,7 +139,7 @@ func TestMeasureFindsLostEvents(t *testing.T) {
 				fmt.Fprintf(w, "postrider_events_total{result=\"published\",type=\"delivered\"} %d\npostrider_requests_total{code=\"200\"} %d\n", max(0, n-tt.lost), n)
 			})
 			c := campaign{options: options{duration: time.Minute}, pool: newTestPool(t, 50), progress: io.Discard}
-			m, err := c.measure(t.Context(), &target{name: "fake", process: process, counted: true}, 2)
+			m, err := c.measure(t.Context(), &target{name: "fake", process: process, counted: true, events: 1}, 2)
 			if err != nil {
 				t.Fatalf("measure: %v", err)
 			}
@@ -183,4 +187,49 @@ func TestCleanEnvironment(t *testing.T) {
 	if want := "PATH=/bin POSTRIDER_TEST_READY_FILE=f"; strings.Join(got, " ") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestMeasureWaitsForWhatIsAnsweredEarly: the records of a target that answers before Kafka
+// has them arrive later; those that never do are found out.
+func TestMeasureWaitsForWhatIsAnsweredEarly(t *testing.T) {
+	for name, want := range map[string]string{"all arrive": "", "one is lost": "10 requests answered 200, 9 records in its topic"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked, most := 0, 10
+				if want != "" {
+					most = 9
+				}
+				held := func(context.Context) (int, error) { asked++; return min(asked, most), nil }
+				late := &target{late: true, held: held}
+				got, err := late.settled(t.Context(), counters{}, 10)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if fault := late.fault(counters{}, got, 10); fault != want {
+					t.Errorf("fault %q, want %q", fault, want)
+				}
+			})
+		})
+	}
+}
+
+// TestPoolRenewsWhatAnyoneUsed: a target that counts never gets a request that it had
+// before, though one that does not count used fewer in between.
+func TestPoolRenewsWhatAnyoneUsed(t *testing.T) {
+	p, seen := newTestPool(t, 10), map[string]bool{}
+	use := func(n int, repeat bool) {
+		if err := p.refresh(repeat); err != nil {
+			t.Fatal(err)
+		}
+		for range n {
+			raw := string(p.take())
+			if !repeat && seen[raw] {
+				t.Error("a request came twice")
+			}
+			seen[raw] = true
+		}
+	}
+	use(8, false)
+	use(3, true)
+	use(8, false)
 }

@@ -14,6 +14,10 @@
 // copying of the same records by kafka-go; with -consume pkg/consumer beside bare
 // loops of kafka-go; with -forward deliveries by HTTP.
 //
+// With -peers it installs other programs that take events by HTTP and write them to
+// Kafka, starts a Kafka, measures all of them in turn, and then kills the broker and
+// each of them under load to see what becomes of what was accepted.
+//
 // It ends with code 1 when a request was not answered 200, or when a receiver
 // did not count as many events published as requests answered.
 package main
@@ -60,12 +64,22 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		err = serveEcho(ctx, o.readyFile, in)
 	case o.role == sinkRole:
 		err = serveSink(ctx, o.readyFile, in)
+	case o.role == yardstickRole:
+		err = serveYardstick(ctx, o, in)
+	case o.versus:
+		err = versusBenchmark(ctx, o, args, out, errOut)
 	case o.copying:
 		err = copyBenchmark(ctx, o, args, out, errOut)
 	case o.consuming:
 		err = consumeBenchmark(ctx, o, args, out, errOut)
 	case o.forwarding:
 		err = forwardBenchmark(ctx, o, args, out, errOut)
+	case o.scale != "":
+		err = scaleBenchmark(ctx, o, args, out, errOut)
+	case o.soak > 0:
+		err = soakBenchmark(ctx, o, args, out, errOut)
+	case o.cluster:
+		err = clusterBenchmark(ctx, o, args, out, errOut)
 	default:
 		err = benchmark(ctx, o, args, out, errOut)
 	}
@@ -90,6 +104,9 @@ func benchmark(ctx context.Context, o options, args []string, out, progress io.W
 	}
 	r.Rows = rows(r.Measurements)
 	r.Marks = marks(r.Rows)
+	if o.batch > 0 {
+		r.Marks = batchMarks(r.Rows, o.batch)
+	}
 	if err := r.write(out, o.output); err != nil {
 		return err
 	}
@@ -101,12 +118,15 @@ func benchmark(ctx context.Context, o options, args []string, out, progress io.W
 
 // measureAll starts the targets, runs the campaign and stops them.
 func measureAll(ctx context.Context, o options, dir string, progress io.Writer) (ms []measurement, err error) {
-	secret, prefix := "whsec_"+randomHex(), "bench-"+randomHex()[:8]
-	receivers, err := prepare(ctx, o, dir, secret, prefix, progress)
+	signs, err := newCredentials()
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPool(o.pool, secret, time.Now)
+	receivers, err := prepare(ctx, o, dir, signs, "bench-"+randomHex()[:8], progress)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPool(o.requests(), o.batch, signs, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +139,8 @@ func measureAll(ctx context.Context, o options, dir string, progress io.Writer) 
 }
 
 // prepare builds the receiver, if one is measured and no binary is given.
-func prepare(ctx context.Context, o options, dir, secret, prefix string, progress io.Writer) ([]receiver, error) {
-	if rs := plan(o, o.binary, secret, prefix); len(rs) == 0 || o.binary != "" {
+func prepare(ctx context.Context, o options, dir string, signs credentials, prefix string, progress io.Writer) ([]receiver, error) {
+	if rs := plan(o, o.binary, signs, prefix); len(rs) == 0 || o.binary != "" {
 		return rs, nil
 	}
 	fmt.Fprintln(progress, "building postrider")
@@ -128,7 +148,7 @@ func prepare(ctx context.Context, o options, dir, secret, prefix string, progres
 	if err != nil {
 		return nil, err
 	}
-	return plan(o, binary, secret, prefix), nil
+	return plan(o, binary, signs, prefix), nil
 }
 
 // randomHex is 32 random hexadecimal digits.
@@ -139,7 +159,7 @@ func randomHex() string {
 }
 
 // version says what is measured: this checkout, or a binary of whatever origin.
-func (o options) version(ctx context.Context) string {
+func (o *options) version(ctx context.Context) string {
 	if o.binary != "" {
 		return "that of " + o.binary
 	}

@@ -88,7 +88,7 @@ func TestPlan(t *testing.T) {
 		t.Fatalf("parse: %v", err)
 	}
 	var got []string
-	for _, r := range plan(o, "/new", "s", "p") {
+	for _, r := range plan(o, "/new", credentials{secret: "s"}, "p") {
 		got = append(got, strings.Join(append([]string{r.name, r.binary, r.prefix}, r.brokers...), " "))
 	}
 	want := []string{
@@ -105,8 +105,8 @@ func TestPlan(t *testing.T) {
 func TestReceiverConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	for _, r := range []receiver{
-		{name: targetSync, secret: testSecret, sync: true, prefix: "p", partitions: 1},
-		{name: targetKafka, secret: testSecret, brokers: []string{"a:1", "b:2"}, prefix: "p", partitions: 3},
+		{name: targetSync, signs: credentials{secret: testSecret}, sync: true, prefix: "p", partitions: 1},
+		{name: targetKafka, signs: credentials{secret: testSecret}, brokers: []string{"a:1", "b:2"}, prefix: "p", partitions: 3},
 	} {
 		if err := os.WriteFile(file, []byte(r.config()), 0o600); err != nil {
 			t.Fatal(err)

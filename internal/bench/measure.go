@@ -22,7 +22,8 @@ type measurement struct {
 	CPU         number         `json:"cpu_seconds_per_100k"` // of the target's process
 	GeneratorCP number         `json:"generator_cpu_seconds_per_100k"`
 	Memory      number         `json:"peak_rss_mib"`
-	Others      number         `json:"other_cores"` // processors taken by neither target nor generator
+	Window      number         `json:"dedupe_window_mib"` // of it, for the ids that are remembered
+	Others      number         `json:"other_cores"`       // processors taken by neither target nor generator
 	Errors      map[string]int `json:"errors,omitempty"`
 	Fault       string         `json:"fault,omitempty"` // what does not add up
 }
@@ -32,6 +33,7 @@ type campaign struct {
 	options  options
 	targets  []*target
 	pool     *pool
+	otlp     *pool // of the same events for a collector; nil where there is none
 	progress io.Writer
 }
 
@@ -47,6 +49,9 @@ func (c *campaign) run(ctx context.Context) ([]measurement, error) {
 				slices.Reverse(turn)
 			}
 			for _, t := range turn {
+				if t.probe != nil && conns > 1 {
+					continue // one client knows one connection
+				}
 				m, err := c.measure(ctx, t, conns)
 				if err != nil {
 					return all, fmt.Errorf("%s, %d connections, round %d: %w", t.name, conns, round+1, err)
@@ -76,7 +81,14 @@ func (c *campaign) tell(m measurement) {
 // measure puts one load on one target and compares what the target counted with
 // what it answered.
 func (c *campaign) measure(ctx context.Context, t *target, conns int) (measurement, error) {
-	if err := c.pool.refresh(!t.counted); err != nil {
+	if t.probe != nil {
+		return c.probe(ctx, t)
+	}
+	p := c.pool
+	if t.otlp {
+		p = c.otlp
+	}
+	if err := p.refresh(!t.counted); err != nil {
 		return measurement{}, err
 	}
 	before, err := t.counters(ctx)
@@ -86,35 +98,102 @@ func (c *campaign) measure(ctx context.Context, t *target, conns int) (measureme
 	pid := t.process.pid()
 	resetPeakMemory(pid)
 	l := load{address: t.process.ready.Listen, conns: conns, warmup: c.options.warmup, duration: c.options.duration}
-	o, err := l.run(ctx, c.pool, func() usage { return sampleUsage(pid) })
+	o, err := l.run(ctx, p, func() usage { return sampleUsage(pid) })
 	if err != nil {
 		return measurement{}, err
 	}
 	m := summarize(o)
 	m.Target, m.Conns, m.Memory = t.name, conns, peakMemory(pid)
-	after, err := t.counters(ctx)
+	after, err := t.settled(ctx, before, o.ok)
 	if err != nil {
 		return measurement{}, err
 	}
-	if t.counted {
-		m.Fault = disagreement(before, after, o.ok)
-	}
+	m.Window, m.Fault = number(after.known)*bytesOfID/(1<<20), t.fault(before, after, o.ok)
 	return m, nil
 }
 
-// counters asks a receiver what it has counted; the yardstick counts nothing.
-func (t *target) counters(ctx context.Context) (counters, error) {
-	if !t.counted {
-		return counters{}, nil
+// bytesOfID is what a remembered id takes, at most (docs/operations.md).
+const bytesOfID = 45
+
+// probe measures what needs no process.
+func (c *campaign) probe(ctx context.Context, t *target) (measurement, error) {
+	o, err := t.probe(ctx, c.options.warmup, c.options.duration)
+	if err != nil {
+		return measurement{}, err
 	}
-	return readCounters(ctx, t.process.ready.Admin)
+	m := summarize(o)
+	m.Target, m.Conns, m.Memory, m.CPU, m.GeneratorCP, m.Others = t.name, 1, unknown(), unknown(), unknown(), unknown()
+	return m, nil
+}
+
+// counters asks a receiver what it has counted, or the topic that others write to what
+// it holds; the bare handler counts nothing.
+func (t *target) counters(ctx context.Context) (counters, error) {
+	switch {
+	case t.counted:
+		return readCounters(ctx, t.process.ready.Admin)
+	case t.held != nil:
+		n, err := t.held(ctx)
+		return counters{published: n}, err
+	}
+	return counters{}, nil
+}
+
+// fault says what does not fit the requests that were answered 200; "" if all does.
+func (t *target) fault(before, after counters, ok int) string {
+	switch {
+	case t.counted:
+		after.published += after.spooled - before.spooled
+		return disagreement(before, after, ok, t.events)
+	case t.held != nil && after.published-before.published != ok:
+		return fmt.Sprintf("%d requests answered 200, %d records in its topic", ok, after.published-before.published)
+	}
+	return ""
+}
+
+// How long to wait for what was answered before Kafka had it.
+const (
+	settlePoll     = 100 * time.Millisecond
+	settlePatience = 5 * time.Second // without a change
+)
+
+// settled returns the counters once Kafka has everything, so that what one target
+// left to do does not burden the next, or once nothing changes any more.
+func (t *target) settled(ctx context.Context, before counters, ok int) (counters, error) {
+	last, err := t.counters(ctx)
+	for changed := time.Now(); err == nil && t.late && !t.all(before, last, ok) && time.Since(changed) < settlePatience; {
+		if err := pause(ctx, settlePoll); err != nil {
+			return last, err
+		}
+		var now counters
+		if now, err = t.counters(ctx); now != last {
+			last, changed = now, time.Now()
+		}
+	}
+	return last, err
+}
+
+// all reports whether Kafka has what was answered.
+func (t *target) all(before, now counters, ok int) bool {
+	done := now.published + now.spooled - before.published - before.spooled
+	return done >= ok*max(1, t.events) && now.waiting == 0
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("bench: stopped: %w", ctx.Err())
+	}
 }
 
 // disagreement says where a receiver's counters do not fit the requests that
-// were answered 200; "" if they do. Each request holds one event.
-func disagreement(before, after counters, ok int) string {
+// were answered 200, with some events each; "" if they do.
+func disagreement(before, after counters, ok, events int) string {
 	published, answered := after.published-before.published, after.answered-before.answered
-	if published == ok && answered == ok {
+	if published == ok*events && answered == ok {
 		return ""
 	}
 	return fmt.Sprintf("%d requests answered 200 here, %d by the receiver's count, %d events published", ok, answered, published)

@@ -21,17 +21,20 @@ const sourceName = "jetemail"
 // event of its own: event id, message uid and recipient differ. take is safe for
 // concurrent use; refresh is not.
 type pool struct {
-	secret   string
+	signs    credentials
+	batch    int // events of a request; 0 for single ones of JetEmail, else SendGrid's
 	now      func() time.Time
+	write    func(serial int, now time.Time) ([]byte, error) // makes a request; nil: as batch says
 	requests [][]byte
 	cursor   atomic.Int64
+	given    int // how many of the first were handed out since they were made
 	serial   int // of the next request made; ids never repeat within a run
 	repeat   bool
 }
 
-// newPool makes size requests signed with secret.
-func newPool(size int, secret string, now func() time.Time) (*pool, error) {
-	p := &pool{secret: secret, now: now, requests: make([][]byte, size)}
+// newPool makes size requests of batch events each.
+func newPool(size, batch int, signs credentials, now func() time.Time) (*pool, error) {
+	p := &pool{signs: signs, batch: batch, now: now, requests: make([][]byte, size)}
 	return p, p.make(size)
 }
 
@@ -48,14 +51,16 @@ func (p *pool) take() []byte {
 }
 
 // refresh replaces the requests that were used by new ones, and says whether
-// those may be repeated.
+// those may be repeated: then the used ones stay, until somebody wants new ones.
 func (p *pool) refresh(repeat bool) error {
-	used := min(int(p.cursor.Load()), len(p.requests))
-	if repeat {
-		used = 0
-	}
+	p.given = max(p.given, min(int(p.cursor.Load()), len(p.requests)))
 	p.cursor.Store(0)
 	p.repeat = repeat
+	if repeat {
+		return nil
+	}
+	used := p.given
+	p.given = 0
 	return p.make(used)
 }
 
@@ -69,7 +74,7 @@ func (p *pool) make(n int) error {
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {
-				request, err := newRequest(first+i, p.secret, p.now())
+				request, err := p.newRequest(first + i)
 				if err != nil {
 					errs <- err
 					return
@@ -84,21 +89,37 @@ func (p *pool) make(n int) error {
 }
 
 // newRequest writes one signed request as it goes over the wire.
-func newRequest(serial int, secret string, now time.Time) ([]byte, error) {
+func (p *pool) newRequest(serial int) ([]byte, error) {
+	if p.write != nil {
+		return p.write(serial, p.now())
+	}
+	if p.batch > 0 {
+		return batchRequest(serial, p.batch, p.signs, p.now())
+	}
+	return singleRequest(serial, p.signs.secret, p.now())
+}
+
+// singleRequest writes one signed request of one JetEmail event.
+func singleRequest(serial int, secret string, now time.Time) ([]byte, error) {
 	body := deliveredEvent(serial, now)
 	req := webhook.Request{Header: http.Header{"X-Webhook-Id": {eventID(serial)}}, Body: body}
 	err := webhook.Sign(webhook.Config{Type: "jetemail"}, webhook.Secret{ID: "bench", Value: []byte(secret)}, &req, now)
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
+	return wire(sourceName, &req)
+}
+
+// wire writes a request to a source.
+func wire(source string, req *webhook.Request) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "POST /v1/webhooks/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: postrider-bench\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n", sourceName, len(body))
+		"Content-Type: application/json\r\nContent-Length: %d\r\n", source, len(req.Body))
 	if err := req.Header.Write(&b); err != nil {
 		return nil, fmt.Errorf("bench: write request: %w", err)
 	}
 	b.WriteString("\r\n")
-	b.Write(body)
+	b.Write(req.Body)
 	return bytes.Clone(b.Bytes()), nil
 }
 

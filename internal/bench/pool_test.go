@@ -16,7 +16,7 @@ const testSecret = "whsec_0123456789abcdef0123456789abcdef"
 
 func newTestPool(t *testing.T, size int) *pool {
 	t.Helper()
-	p, err := newPool(size, testSecret, func() time.Time { return time.Unix(1_760_000_000, 0) })
+	p, err := newPool(size, 0, credentials{secret: testSecret}, func() time.Time { return time.Unix(1_760_000_000, 0) })
 	if err != nil {
 		t.Fatalf("pool: %v", err)
 	}
@@ -107,7 +107,7 @@ func TestPoolRepeats(t *testing.T) {
 // BenchmarkNewRequest is what one request costs before the measured time.
 func BenchmarkNewRequest(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
-		if _, err := newRequest(i, testSecret, time.Unix(1_760_000_000, 0)); err != nil {
+		if _, err := singleRequest(i, testSecret, time.Unix(1_760_000_000, 0)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -25,7 +25,7 @@ type report struct {
 // notes says what a reader must know to read the numbers.
 func notes(o options, m machine) []string {
 	n := []string{
-		fmt.Sprintf("closed loop of signed JetEmail delivered events, each distinct; median of %d rounds of %v after %v of warm-up, in brackets lowest and highest",
+		fmt.Sprintf("closed loop of "+o.load()+"; median of %d rounds of %v after %v of warm-up, in brackets lowest and highest",
 			o.rounds, o.duration, o.warmup),
 		"echo is a bare Echo handler that reads the body and answers 200; a ratio compares measurements of the same round",
 		"load generator and targets share the processors; `others` is how many of them everything else took, other virtual machines of the host and a Kafka of -brokers included",
@@ -37,6 +37,14 @@ func notes(o options, m machine) []string {
 		n = append(n, "the data folder is in memory (tmpfs): synchronous writes cost nothing here; choose a disk with -dir")
 	}
 	return n
+}
+
+// load names what is sent.
+func (o *options) load() string {
+	if o.batch > 0 {
+		return strconv.Itoa(o.batch) + " SendGrid delivered events a signed request, each distinct"
+	}
+	return "signed JetEmail delivered events, each distinct"
 }
 
 // write prints the report in one of the three forms.

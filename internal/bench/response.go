@@ -15,19 +15,28 @@ const maxResponseHead = 16 << 10
 // Errors of reading a response.
 var (
 	errResponseHead   = errors.New("bench: response head not understood")
-	errResponseLength = errors.New("bench: response without Content-Length")
+	errResponseLength = errors.New("bench: response without Content-Length or chunks")
 	errResponseExtra  = errors.New("bench: bytes after the response")
+)
+
+// Lengths that are none.
+const (
+	lengthInChunks = -1
+	lengthUnknown  = -2
 )
 
 // response is what the generator looks at in an HTTP/1.1 response.
 type response struct {
 	status int
-	length int  // of the body, in bytes
+	length int  // of the body, in bytes, or lengthInChunks
 	close  bool // the server closes the connection
 }
 
+// lastChunk ends a body in chunks that has no trailers (RFC 9112, section 7.1).
+var lastChunk = []byte("\r\n0\r\n\r\n")
+
 // responseReader reads the responses of one connection, one request at a time:
-// no pipelining, Content-Length only. It does not allocate once it is made.
+// no pipelining. It does not allocate once it is made.
 type responseReader struct {
 	conn   io.Reader
 	buffer []byte
@@ -56,11 +65,29 @@ func (r *responseReader) next() (response, error) {
 	if err != nil {
 		return response{}, err
 	}
+	if resp.length == lengthInChunks {
+		return resp, r.chunks(head+len("\r\n"), filled)
+	}
 	rest := resp.length - (filled - head - len("\r\n\r\n"))
 	if rest < 0 {
 		return response{}, errResponseExtra
 	}
 	return resp, r.discard(rest)
+}
+
+// chunks reads a short body in chunks up to its end; from is where the empty line before
+// it begins.
+func (r *responseReader) chunks(from, filled int) error {
+	for !bytes.HasSuffix(r.buffer[from:filled], lastChunk) {
+		if filled == len(r.buffer) {
+			return fmt.Errorf("%w: longer than %d bytes", errResponseHead, maxResponseHead)
+		}
+		n, err := r.conn.Read(r.buffer[filled:])
+		if filled += n; n == 0 && err != nil {
+			return fmt.Errorf("bench: read response body: %w", err)
+		}
+	}
+	return nil
 }
 
 // discard reads n bytes and forgets them.
@@ -85,7 +112,7 @@ func parseHead(head []byte) (response, error) {
 	if err != nil || status < 200 || status > 599 {
 		return response{}, fmt.Errorf("%w: status line %q", errResponseHead, shorten(line))
 	}
-	resp := response{status: status, length: -1}
+	resp := response{status: status, length: lengthUnknown}
 	if status == 204 || status == 304 {
 		resp.length = 0
 	}
@@ -95,7 +122,7 @@ func parseHead(head []byte) (response, error) {
 			return response{}, err
 		}
 	}
-	if resp.length < 0 {
+	if resp.length == lengthUnknown {
 		return response{}, errResponseLength
 	}
 	return resp, nil
@@ -115,6 +142,8 @@ func (r *response) header(line []byte) error {
 			return fmt.Errorf("%w: header line %q", errResponseHead, shorten(line))
 		}
 		r.length = n
+	case bytes.EqualFold(name, []byte("Transfer-Encoding")) && bytes.EqualFold(value, []byte("chunked")):
+		r.length = lengthInChunks
 	case bytes.EqualFold(name, []byte("Connection")):
 		r.close = strings.EqualFold(string(value), "close")
 	}

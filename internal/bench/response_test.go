@@ -20,7 +20,11 @@ func TestResponses(t *testing.T) {
 		{"with a body", "HTTP/1.1 404 Not Found\r\nContent-Length:5\r\n\r\nhello", response{status: 404, length: 5}, nil},
 		{"large body", "HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + strings.Repeat("x", 40000), response{status: 200, length: 40000}, nil},
 		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", response{status: 204}, nil},
-		{"no length", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", response{}, errResponseLength},
+		{"no chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", response{status: 200, length: lengthInChunks}, nil},
+		{"chunks", "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", response{status: 500, length: lengthInChunks}, nil},
+		{"cut off in the chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", response{}, io.EOF},
+		{"endless chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + long, response{}, errResponseHead},
+		{"no length", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", response{}, errResponseLength},
 		{"bad length", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", response{}, errResponseHead},
 		{"two responses", strings.Repeat("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 2), response{}, errResponseExtra},
 		{"no HTTP", "SSH-2.0-OpenSSH_9.6\r\n\r\n", response{}, errResponseHead},
@@ -41,9 +45,9 @@ func TestResponses(t *testing.T) {
 
 // TestResponsesInPieces reads three responses that arrive byte by byte.
 func TestResponsesInPieces(t *testing.T) {
-	text := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nnoHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	text := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nnoHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
 	r := newResponseReader(iotest.OneByteReader(strings.NewReader(text)))
-	for i, want := range []response{{status: 200}, {status: 401, length: 2}, {status: 200}} {
+	for i, want := range []response{{status: 200}, {status: 401, length: 2}, {status: 200, length: lengthInChunks}} {
 		if got, err := r.next(); err != nil || got != want {
 			t.Errorf("response %d: got %+v, %v, want %+v", i, got, err, want)
 		}

@@ -157,6 +157,21 @@ func marks(rs []row) []mark {
 	return found
 }
 
+// markBatch is how many events in batches a second a real Kafka acknowledges, at least.
+const markBatch = 50_000
+
+// batchMarks judges the best of the rows of a receiver on a real Kafka by its events a second.
+func batchMarks(rs []row, events int) []mark {
+	var found []mark
+	for _, r := range rs {
+		if strings.HasPrefix(r.Target, targetKafka) {
+			got := r.PerSecond.Median * number(events)
+			found = append(found, mark{r.Target, fmt.Sprintf("at least %d events a second in batches of %d over %d connections", markBatch, events, r.Conns), got, got >= markBatch})
+		}
+	}
+	return found
+}
+
 // sound reports whether every request was answered 200 and every count agrees.
 func sound(rs []row) bool {
 	return !slices.ContainsFunc(rs, func(r row) bool { return len(r.Errors) > 0 || len(r.Faults) > 0 })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,10 @@ const (
 	targetSync   = "sync"   // embedded broker, fsync before each acknowledgement
 	targetNoSync = "nosync" // embedded broker, the page cache as the last stop
 	targetKafka  = "kafka"  // a cluster, -brokers
+
+	// The same with another durability than the default, broker_then_spool.
+	targetKafkaBroker     = "kafka-broker"
+	targetKafkaSpoolFirst = "kafka-spool-first"
 )
 
 // target is a running process under load.
@@ -26,6 +31,13 @@ type target struct {
 	name    string
 	process *child
 	counted bool // it counts what it published
+	events  int  // of a request
+	late    bool // it answers before Kafka has what was sent
+	otlp    bool // it takes the events as logs of OpenTelemetry
+	// held counts the records that it has written; nil where nobody asks.
+	held func(context.Context) (int, error)
+	// probe measures by itself, without a process: the bare round trip of one client.
+	probe func(context.Context, time.Duration, time.Duration) (*observed, error)
 }
 
 // build compiles the receiver as it is in this checkout.
@@ -40,15 +52,7 @@ func build(ctx context.Context, dir string) (string, error) {
 
 // startEchoTarget starts this very program as the yardstick.
 func startEchoTarget(ctx context.Context, dir string) (*target, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("bench: yardstick: %w", err)
-	}
-	readyFile := filepath.Join(dir, "echo.json")
-	p, err := startChild(ctx, command{
-		path: self, args: []string{"-role=" + echoRole, "-ready=" + readyFile}, env: os.Environ(),
-		readyFile: readyFile, logFile: filepath.Join(dir, "echo.log"),
-	})
+	p, err := startSelf(ctx, dir, echoRole)
 	if err != nil {
 		return nil, err
 	}
@@ -59,11 +63,15 @@ func startEchoTarget(ctx context.Context, dir string) (*target, error) {
 type receiver struct {
 	name       string // of the target
 	binary     string
-	secret     string   // that requests are signed with
-	brokers    []string // empty for the embedded broker
-	sync       bool     // of the embedded broker
-	prefix     string   // of the topics
-	partitions int      // of each topic
+	signs      credentials // of the requests
+	batch      int         // events of a request
+	brokers    []string    // empty for the embedded broker
+	sync       bool        // of the embedded broker
+	prefix     string      // of the topics
+	partitions int         // of each topic
+	durability string      // of the sources; "" is the default
+	listen     string      // host:port for webhooks; "" takes a free port
+	kafka      string      // host:port of the embedded broker; "" takes a free port
 }
 
 // start writes the configuration into a folder of its own, starts the receiver
@@ -88,7 +96,7 @@ func (r receiver) start(ctx context.Context, dir string) (*target, error) {
 	if err := awaitReadiness(ctx, p.ready.Admin); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", r.name, err), p.stop())
 	}
-	return &target{name: r.name, process: p, counted: true}, nil
+	return &target{name: r.name, process: p, counted: true, events: max(1, r.batch), late: r.durability == spoolFirst}, nil
 }
 
 // config is the receiver's configuration: what is not said here is the default
@@ -98,18 +106,38 @@ func (r receiver) config() string {
 	for i, b := range r.brokers {
 		quoted[i] = fmt.Sprintf("%q", b)
 	}
-	return fmt.Sprintf(`server: {listen: "127.0.0.1:0"}
+	return fmt.Sprintf(`server: {listen: %q}
 admin: {listen: "127.0.0.1:0"}
 kafka:
   brokers: [%s]
-  embedded: {listen: "127.0.0.1:0", dir: data/broker, sync: %t}
+  embedded: {listen: %q, dir: data/broker, sync: %t}
   topics: {prefix: %q, partitions: %d, retention: {typed: 1h, raw: 1h, deadletter: 1h}}
 log: {format: json}
 sources:
   - name: %s
     provider: jetemail
+    durability: %s
     auth: {type: jetemail, secrets: [{id: bench, value: %q}]}
-`, strings.Join(quoted, ", "), r.sync, r.prefix, r.partitions, sourceName, r.secret)
+%s`, cmp.Or(r.listen, anyPort), strings.Join(quoted, ", "), cmp.Or(r.kafka, anyPort), r.sync, r.prefix, r.partitions,
+		sourceName, cmp.Or(r.durability, brokerThenSpool), r.signs.secret, r.batchConfig())
+}
+
+// anyPort lets the system choose a port.
+const anyPort = "127.0.0.1:0"
+
+// Values of a source's durability.
+const (
+	brokerOnly      = "broker"
+	brokerThenSpool = "broker_then_spool"
+	spoolFirst      = "spool_first"
+)
+
+// batchConfig is the source that batches go to; "" where single events are sent.
+func (r receiver) batchConfig() string {
+	if r.batch == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  - name: %s\n    provider: sendgrid\n    auth: {type: sendgrid, secrets: [{id: bench, value: %q}]}\n", batchSource, r.signs.verifier)
 }
 
 // awaitReadiness waits until the receiver says that it is ready.
@@ -139,7 +167,7 @@ func awaitReadiness(ctx context.Context, admin string) error {
 
 // plan lists the receivers that the options ask for: each target with the binary
 // of this checkout and with every binary to compare.
-func plan(o options, binary, secret, prefix string) []receiver {
+func plan(o options, binary string, signs credentials, prefix string) []receiver {
 	builds := append([]labelled{{path: binary}}, o.compare...)
 	var rs []receiver
 	for _, name := range o.targets {
@@ -147,18 +175,31 @@ func plan(o options, binary, secret, prefix string) []receiver {
 			continue
 		}
 		for _, b := range builds {
-			r := receiver{name: name, binary: b.path, secret: secret, prefix: prefix, partitions: o.partitions, sync: name == targetSync}
+			r := receiver{
+				name: name, binary: b.path, signs: signs, batch: o.batch, prefix: prefix, partitions: o.partitions,
+				sync: name == targetSync, durability: durabilities()[name],
+			}
 			if b.label != "" {
 				r.name += "@" + b.label
 				r.prefix += "-" + b.label
 			}
-			if name == targetKafka {
+			if onKafka(name) {
 				r.brokers = o.brokers
 			}
 			rs = append(rs, r)
 		}
 	}
 	return rs
+}
+
+// durabilities are those of the targets that have another than the default.
+func durabilities() map[string]string {
+	return map[string]string{targetKafkaBroker: brokerOnly, targetKafkaSpoolFirst: spoolFirst}
+}
+
+// onKafka reports whether a target is a receiver on a real Kafka.
+func onKafka(name string) bool {
+	return slices.Contains([]string{targetKafka, targetKafkaBroker, targetKafkaSpoolFirst}, name)
 }
 
 // startAll starts the yardstick and every receiver; on an error those that run
@@ -190,7 +231,9 @@ func startAll(ctx context.Context, o options, dir string, rs []receiver) (ts []*
 func stopAll(ts []*target) error {
 	errs := make([]error, 0, len(ts))
 	for _, t := range ts {
-		errs = append(errs, t.process.stop())
+		if t.process != nil {
+			errs = append(errs, t.process.stop())
+		}
 	}
 	return errors.Join(errs...)
 }
