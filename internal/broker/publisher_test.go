@@ -112,11 +112,13 @@ func (r *rig) queueLength(n int) {
 	})
 }
 
+// lanes are a topic's, of which records may be published a moment before everybody
+// sees them.
 func (r *rig) lanes(name string) []*lane {
-	if lanes := r.topic(name).lanes.Load(); lanes != nil {
-		return *lanes
-	}
-	return nil
+	r.t.Helper()
+	t := r.topic(name)
+	eventually(r.t, "lanes of "+name, func() bool { return t.lanes.Load() != nil })
+	return *t.lanes.Load()
 }
 
 func TestBatchesStayBelowTheLimit(t *testing.T) {
