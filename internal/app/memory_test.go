@@ -33,3 +33,24 @@ func TestMemoryLimitGrowsWithTheIDs(t *testing.T) {
 		}
 	}
 }
+
+func TestIDsMakeNoRoomForGarbage(t *testing.T) {
+	for _, tc := range []struct {
+		live int64
+		ids  int
+		want int
+	}{
+		{0, 0, 100}, // before the first collection
+		{20_000_000, 0, 100},
+		{40_000_000, 400_000, 55}, // 18 MB are ids, and 22 MB may gather
+		{100_000_000, 2_000_000, minPercent},
+		{10_000_000, 2_000_000, minPercent}, // ids came since the last collection
+	} {
+		if got := percent(tc.live, tc.ids); got != tc.want {
+			t.Errorf("%d bytes with %d ids: got %d, want %d", tc.live, tc.ids, got, tc.want)
+		}
+	}
+	if live := liveHeap(); live < 0 || live > 1<<40 {
+		t.Errorf("%d bytes live", live)
+	}
+}
