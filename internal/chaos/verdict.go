@@ -72,6 +72,7 @@ func (l *ledger) verdictOf(index int, slack time.Duration) verdict {
 	t := l.phases[index]
 	v := verdict{Phase: t.name, Faults: t.faults, Statuses: t.statuses, Altered: len(t.altered), Order: len(t.disorder)}
 	v.offences = map[string][]offence{kindAltered: first(t.altered), kindOrder: first(t.disorder)}
+	l.markUnanswered(t)
 	v.InFlight = l.markInTrouble(t)
 	for id := range l.requests {
 		if r := &l.requests[id]; r.made && int(r.phase) == index {
@@ -89,15 +90,19 @@ func (l *ledger) verdictOf(index int, slack time.Duration) verdict {
 // first is what is shown of some offences.
 func first(o []offence) []offence { return slices.Clone(o[:min(len(o), maxOffences)]) }
 
+// markUnanswered finds the requests of which an attempt got no answer from somebody.
+func (l *ledger) markUnanswered(t *tally) {
+	for _, a := range t.silent {
+		if !slices.ContainsFunc(t.kills, a.tooLateFor) {
+			l.requests[a.request].unanswered = true
+		}
+	}
+}
+
 // markInTrouble finds the requests that were unanswered when the receiver was
 // killed and counts their events and those that the receiver held itself.
 func (l *ledger) markInTrouble(t *tally) int {
 	events := 0
-	for _, a := range t.silent {
-		if !slices.ContainsFunc(t.kills, func(k fault) bool { return a.tooLateFor(k) }) {
-			l.requests[a.request].unanswered = true
-		}
-	}
 	for _, k := range t.kills {
 		events += k.events
 		for _, a := range t.silent {
