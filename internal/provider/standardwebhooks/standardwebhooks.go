@@ -44,15 +44,7 @@ func Definition() provider.Definition {
 }
 
 // types are the words of the usual senders. Others are known too: see package vocabulary.
-func types() []provider.TypeInfo {
-	var out []provider.TypeInfo
-	for _, r := range event.Routes() {
-		if r.Type != event.Unknown {
-			out = append(out, provider.TypeInfo{ProviderType: word(r), Type: r.Type, Direction: r.Direction})
-		}
-	}
-	return out
-}
+func types() []provider.TypeInfo { return vocabulary.Types(word) }
 
 // word is what a route is called.
 func word(r event.Route) string {
