@@ -14,8 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// groupRig is a broker with testTopic in two partitions, and a client on it whose
-// requests give up after a moment.
+// groupRig is a broker with testTopic in two partitions, and a client on it.
 func groupRig(t *testing.T) (*kfake.Cluster, *Client) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(3), kfake.SeedTopics(2, testTopic))
@@ -23,7 +22,7 @@ func groupRig(t *testing.T) (*kfake.Cluster, *Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	c, err := Dial(Options{Brokers: cluster.ListenAddrs(), Timeout: 2 * time.Second})
+	c, err := Dial(Options{Brokers: cluster.ListenAddrs(), Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,11 +134,43 @@ func refuseCommit(req kmsg.Request, res *kmsg.OffsetCommitResponse, code int16) 
 
 func TestGroupsThatNeverLoadAreAnError(t *testing.T) {
 	cluster, c := groupRig(t)
-	answerGroups(cluster, kmsg.ListGroups, 1<<30, func(_ kmsg.Request, res *kmsg.ListGroupsResponse) { res.ErrorCode = 14 })
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	var asked atomic.Int32
+	answerGroups(cluster, kmsg.ListGroups, 1<<30, func(_ kmsg.Request, res *kmsg.ListGroupsResponse) {
+		res.ErrorCode = 14
+		if asked.Add(1) == 12 { // three brokers, so some attempts have failed
+			cancel()
+		}
+	})
 	if groups, err := c.Groups(ctx); !errors.Is(err, kafka.GroupLoadInProgress) {
 		t.Errorf("got %+v, %v", groups, err)
+	}
+}
+
+// Time may run out while the client waits for its next attempt, or in the middle of
+// one: the error says what kept failing in both cases.
+func TestWhatKeepsFailingIsTheErrorWhenTimeRunsOut(t *testing.T) {
+	for name, frozen := range map[string]bool{"between attempts": false, "in an attempt": true} {
+		t.Run(name, func(t *testing.T) {
+			_, c := groupRig(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			attempts := 0
+			err := c.patiently(ctx, func(ctx context.Context) error {
+				if attempts++; attempts < 2 {
+					return kafka.GroupLoadInProgress
+				}
+				cancel()
+				if frozen {
+					return ctx.Err()
+				}
+				return kafka.GroupLoadInProgress
+			})
+			if !errors.Is(err, kafka.GroupLoadInProgress) || errors.Is(err, context.Canceled) != frozen {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 
