@@ -95,10 +95,16 @@ func records(values ...string) []Record {
 	return recs
 }
 
-// mustPublish publishes and demands acknowledgement.
+// plenty is more time than a broker that answers needs on any machine.
+const plenty = 10 * time.Second
+
+// mustPublish publishes and demands acknowledgement, however little time the
+// publisher otherwise has.
 func (r *rig) mustPublish(recs ...Record) {
 	r.t.Helper()
-	if err := r.Publish(context.Background(), recs); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), plenty)
+	defer cancel()
+	if err := r.Publish(ctx, recs); err != nil {
 		r.t.Fatalf("Publish: %v", err)
 	}
 }

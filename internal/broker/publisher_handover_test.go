@@ -73,16 +73,27 @@ func TestAStuckLaneIsTriedWhenTheStoreTakesNothing(t *testing.T) {
 // What is published although its neighbour is refused is reported as published,
 // so that a provider's next try is known for a repeat.
 func TestNeighboursOfARefusedRecordAreWaitedFor(t *testing.T) {
-	r, s := storeRig(t, PublisherOptions{Budget: 300 * time.Millisecond})
+	r, s := storeRig(t, PublisherOptions{Budget: plenty})
+	r.mustPublish(record("warm"))
 	s.full = errors.New("disk full")
 	r.topic("missing").stuck.Store(true)
 	bad := Record{Topic: "missing", Key: []byte("k"), Value: []byte("x")}
-	_, err := r.Deliver(context.Background(), []Record{record("good"), bad}, BrokerThenSpool)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	result := make(chan error, 1)
+	go func() {
+		_, err := r.Deliver(ctx, []Record{record("good"), bad}, BrokerThenSpool)
+		result <- err
+	}()
+	eventually(t, "the good one is published", func() bool { return len(values(t, r.client, testTopic, 0)) == 2 })
+	eventually(t, "the lane rests", r.lanes(testTopic)[0].rests)
+	cancel() // as the deadline would
+	err := <-result
 	var pe *PublishError
 	if !errors.As(err, &pe) || pe.Errs[0] != nil || pe.Errs[1] == nil {
 		t.Fatalf("got %v, want a failure of the second record only", err)
 	}
-	r.topicIs("good")
+	r.topicIs("warm", "good")
 }
 
 // Records of one call keep their order however its lanes' state changes while it

@@ -20,13 +20,15 @@ func TestNewProducerIDAfterUnknownOutcome(t *testing.T) {
 	r := newRig(t, PublisherOptions{Observer: seen})
 	r.mustPublish(record("first"))
 	waiting, free := r.hold()
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	err := outcome(t, r.Publish(ctx, records("ghost")))
-	if !errors.Is(err, ErrDeadline) || !errors.Is(err, ErrUnknownOutcome) {
+	result := make(chan error, 1)
+	go func() { result <- r.Publish(ctx, records("ghost")) }()
+	<-waiting
+	cancel()
+	if err := outcome(t, <-result); !errors.Is(err, ErrDeadline) || !errors.Is(err, ErrUnknownOutcome) {
 		t.Errorf("got %v, want ErrDeadline and ErrUnknownOutcome", err)
 	}
-	<-waiting
 	eventually(t, "the lane has given up", func() bool { return r.InFlightBytes() == 0 })
 	j := r.watch()
 	free()

@@ -24,13 +24,12 @@ func TestTroublesEndWhenTheirCallersHaveLeft(t *testing.T) {
 	}}
 	r.mustPublish(record("before"))
 	away.Store(true)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	left := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
-		defer cancel()
-		left <- r.Publish(ctx, records("late"))
-	}()
+	go func() { left <- r.Publish(ctx, records("late")) }()
 	eventually(t, "the trouble is told", func() bool { return r.Troubles()[testTopic] != nil })
+	cancel()
 	if err := <-left; err == nil {
 		t.Fatal("published although Kafka is away")
 	}
@@ -40,11 +39,12 @@ func TestTroublesEndWhenTheirCallersHaveLeft(t *testing.T) {
 // A topic that is not there is no trouble of somebody who has given up either.
 func TestTroublesOfAMissingTopicEndWithTheirCallers(t *testing.T) {
 	r := newRig(t, PublisherOptions{})
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	left := make(chan error, 1)
 	go func() { left <- r.Publish(ctx, []Record{{Topic: "missing", Value: []byte("x")}}) }()
 	eventually(t, "the trouble is told", func() bool { return r.Troubles()["missing"] != nil })
+	cancel()
 	if err := <-left; err == nil {
 		t.Fatal("published to a topic that is not there")
 	}
