@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postrider/postrider/internal/admin"
 	"github.com/postrider/postrider/internal/replay"
 )
 
@@ -57,10 +58,17 @@ func (e *engine) done(s replay.State) {
 	e.run.State = s
 }
 
+// bound is what hastened bounds a server's reading and writing by. A machine that
+// stands still for a while must not reach it.
+const bound = 2 * time.Second
+
+func hastened(s *admin.Server) { s.Hasten(bound) }
+
 // TestProgressIsTold as it happens, past the server's bounds for other answers, and
 // then how the run ended.
 func TestProgressIsTold(t *testing.T) {
-	r := newRig(t)
+	t.Parallel()
+	r := newRig(t, hastened)
 	tell := make(chan replay.Progress)
 	r.engine.watch = func(_ context.Context, fn func(replay.Progress) error) error {
 		for p := range tell {
@@ -76,7 +84,7 @@ func TestProgressIsTold(t *testing.T) {
 	if event, data := next(t, b); event != "progress" || !strings.Contains(data, `"delivered":1,`) {
 		t.Errorf("got %s %s", event, data)
 	}
-	<-time.After(3 * bound) // what the server's bounds would have cut off
+	<-time.After(bound + bound/2) // what the server's bounds would have cut off
 	tell <- replay.Progress{State: replay.Running, Delivered: 2}
 	if event, data := next(t, b); event != "progress" || !strings.Contains(data, `"delivered":2,`) {
 		t.Errorf("got %s %s", event, data)
@@ -93,10 +101,11 @@ func TestProgressIsTold(t *testing.T) {
 
 // TestLongPlansAreAnswered, past the server's bounds, well or not.
 func TestLongPlansAreAnswered(t *testing.T) {
-	r := newRig(t)
+	t.Parallel()
+	r := newRig(t, hastened)
 	for want, err := range map[int]error{http.StatusOK: nil, http.StatusServiceUnavailable: errDown} {
 		r.engine.err, r.engine.planBlock = err, make(chan struct{})
-		time.AfterFunc(3*bound, func() { close(r.engine.planBlock) })
+		time.AfterFunc(bound+bound/2, func() { close(r.engine.planBlock) })
 		if status, body := r.call(readToken, http.MethodPost, "/api/v1/replays/plan", bounces); status != want {
 			t.Errorf("got %d %s, want %d", status, body, want)
 		}

@@ -138,7 +138,7 @@ type rig struct {
 	client *http.Client
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*admin.Server)) *rig {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
 	api, err := admin.NewAPI(admin.APIOptions{
@@ -156,7 +156,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, api: api, engine: newEngine(), logs: logs, client: &http.Client{Transport: &http.Transport{}}}
-	r.url = "http://" + serveAPI(t, "127.0.0.1:0", api).String()
+	r.url = "http://" + serveAPI(t, "127.0.0.1:0", api, change...).String()
 	t.Cleanup(r.client.CloseIdleConnections)
 	api.Open(t.Context(), r.engine)
 	return r

@@ -32,18 +32,17 @@ func serve(t *testing.T, address string) net.Addr {
 	return serveAPI(t, address, api)
 }
 
-// bound is the server's bound on reading and on writing in these tests.
-const bound = 500 * time.Millisecond
-
 // serveAPI starts an admin listener with an API.
-func serveAPI(t *testing.T, address string, api *admin.API) net.Addr {
+func serveAPI(t *testing.T, address string, api *admin.API, change ...func(*admin.Server)) net.Addr {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Skipf("cannot listen on %s here: %v", address, err)
 	}
 	s := admin.New(fine{}, prometheus.NewRegistry(), api, zap.NewNop())
-	s.Hasten(bound)
+	for _, f := range change {
+		f(s)
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {

@@ -28,7 +28,7 @@ const (
 	minBackoff  = 20 * time.Millisecond
 	maxBackoff  = 200 * time.Millisecond
 	delay       = time.Second
-	timeout     = time.Second
+	timeout     = 3 * time.Second // longer than a busy machine stands still
 	mostAfter   = time.Hour       // of a Retry-After
 	slack       = 8 * time.Second // what a busy machine may add
 	undisturbed = 2 * time.Second // in which a neighbour's deliveries arrive
