@@ -40,7 +40,7 @@ type Options struct {
 	// Collector is how the garbage collector was set; the zero value leaves it.
 	Collector Collector
 	// ReadyFile, when set, is written (as JSON, the Info without secrets) once
-	// everything listens; tests wait for it.
+	// everything listens and Wait was called; tests wait for it.
 	ReadyFile string
 	// Confirmer calls the addresses that providers want called before they send
 	// events; nil: one that calls public addresses by https.
@@ -144,7 +144,7 @@ func (a *App) start(ctx context.Context) error {
 		a.log.Warn(n, zap.String("reason_code", "config_notice"))
 	}
 	a.log.Info("receiving webhooks", zap.String("listen", a.info.Listen), zap.String("kafka", a.info.Kafka), zap.Int("sources", len(a.info.Sources)))
-	return writeReadyFile(a.opt.ReadyFile, a.info)
+	return nil
 }
 
 // listen takes the admin port, so that start-up can be watched, and looks whether
@@ -258,10 +258,12 @@ func (a *App) Info() Info { return a.info }
 // Wait blocks until ctx ends or a listener breaks, then stops everything in
 // order. It returns nil after an orderly stop.
 func (a *App) Wait(ctx context.Context) error {
-	var broke error
-	select {
-	case <-ctx.Done():
-	case broke = <-a.failed:
+	broke := writeReadyFile(a.opt.ReadyFile, a.info)
+	if broke == nil {
+		select {
+		case <-ctx.Done():
+		case broke = <-a.failed:
+		}
 	}
 	return errors.Join(broke, a.stop()) //nolint:contextcheck // as above
 }

@@ -25,7 +25,8 @@ type ForwardOptions struct {
 	Log     *zap.Logger
 	Now     func() time.Time
 	Version string
-	// ReadyFile, when set, is written (as JSON) once everything listens; tests wait for it.
+	// ReadyFile, when set, is written (as JSON) once everything listens and Wait
+	// was called; tests wait for it.
 	ReadyFile string
 }
 
