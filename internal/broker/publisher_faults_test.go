@@ -195,7 +195,7 @@ func TestExpiredRecordIsNeverPublished(t *testing.T) {
 	t.Run("cancelled while the connection is made", func(t *testing.T) {
 		// kafka-go may hold a request whose caller has left. The bytes are
 		// withdrawn, so nothing can send them later.
-		r := newRig(t, PublisherOptions{})
+		r := newRig(t, PublisherOptions{AttemptTimeout: time.Second})
 		r.mustPublish(record("first"))
 		dialling := make(chan struct{})
 		connected := make(chan struct{})

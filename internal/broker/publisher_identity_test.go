@@ -17,7 +17,7 @@ import (
 
 func TestNewProducerIDAfterUnknownOutcome(t *testing.T) {
 	seen := &observed{}
-	r := newRig(t, PublisherOptions{Observer: seen})
+	r := newRig(t, PublisherOptions{Observer: seen, AttemptTimeout: time.Second})
 	r.mustPublish(record("first"))
 	waiting, free := r.hold()
 	ctx, cancel := context.WithCancel(context.Background())
