@@ -72,14 +72,16 @@ type handOver struct {
 }
 
 // line puts the records in line: in memory, or, where that is no use, in the
-// store at once. What follows a stored one of the same topic is stored too, so
-// that it does not overtake.
+// store at once.
 func (h *handOver) line(ctx context.Context) {
 	size := h.w.admit(h.p)
 	full := !h.p.reserve(size)
 	all := full || h.p.tripped()
+	var stored []*topic
+	if !all {
+		stored = h.blocked()
+	}
 	var park []int
-	var behind []*topic // of what is to be stored
 	var f fleet
 	for i := range h.w.entries {
 		e := &h.w.entries[i]
@@ -87,12 +89,7 @@ func (h *handOver) line(ctx context.Context) {
 			continue
 		}
 		e.patient = true
-		if all || slices.Contains(behind, e.topic) {
-			park = append(park, i)
-			continue
-		}
-		if e.topic.blocked(e.slot) {
-			behind = append(behind, e.topic)
+		if all || slices.Contains(stored, e.topic) {
 			park = append(park, i)
 			continue
 		}
@@ -102,6 +99,22 @@ func (h *handOver) line(ctx context.Context) {
 	if len(park) > 0 {
 		h.park(ctx, park, full)
 	}
+}
+
+// blocked lists the topics whose records wait where memory is no use. Of each the
+// store gets all that the call has, and is asked before the first is put in line: what
+// follows a stored record must not overtake it, and what comes before it must not be
+// in memory only. A kill would leave the stored one, which the provider's next try
+// would bring the others behind.
+func (h *handOver) blocked() []*topic {
+	var topics []*topic
+	for i := range h.w.entries {
+		e := &h.w.entries[i]
+		if e.state.Load() == stateQueued && !slices.Contains(topics, e.topic) && e.topic.blocked(e.slot) {
+			topics = append(topics, e.topic)
+		}
+	}
+	return topics
 }
 
 // park stores records that are in no line yet, and puts them in line behind what

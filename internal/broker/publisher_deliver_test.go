@@ -25,6 +25,8 @@ type memStore struct {
 	full    error // of the next Appends
 	damaged map[uint64]bool
 	loads   int
+
+	appended []int // how many records each Append had
 }
 
 func newMemStore() *memStore {
@@ -37,6 +39,7 @@ func (s *memStore) Append(_ context.Context, recs []Record) ([]Ref, error) {
 	if s.full != nil {
 		return nil, s.full
 	}
+	s.appended = append(s.appended, len(recs))
 	refs := make([]Ref, len(recs))
 	for i, r := range recs {
 		s.seq++

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,17 +103,56 @@ func TestOneCallKeepsItsOrder(t *testing.T) {
 	r, s := storeRig(t, PublisherOptions{Budget: 10 * time.Second, MaxInFlightBytes: 256 << 20})
 	r.mustPublish(record("warm"))
 	l := r.lanes(testTopic)[0]
-	l.stuck.Store(true)
-	recs := make([]Record, 30_000)
-	want := make([]string, 0, len(recs)+1)
-	want = append(want, "warm")
+	recs := manyRecords()
+	want := []string{"warm"}
 	for i := range recs {
-		recs[i] = record(fmt.Sprintf("%06d", i))
 		want = append(want, string(recs[i].Value))
 	}
+	unsteady(l, func() { r.deliver(BrokerThenSpool, recs...) })
+	eventually(t, "the store is empty", s.empty)
+	eventually(t, "the lane rests", l.rests)
+	if got := values(t, r.client, testTopic, 0); !slices.Equal(got, want) {
+		t.Errorf("%d records, in another order than they came", len(got))
+	}
+}
+
+// A kill leaves of a call what the store has of it, and the provider's next try adds
+// the rest behind that. So nothing is stored while what comes before it is in memory
+// only, however its lanes' state changes meanwhile.
+func TestNothingIsStoredAheadOfWhatIsInMemory(t *testing.T) {
+	r, s := storeRig(t, PublisherOptions{MaxInFlightBytes: 256 << 20})
+	r.mustPublish(record("warm"))
+	l := r.lanes(testTopic)[0]
+	_, free := r.hold()
+	defer free()
+	recs := manyRecords()
+	for range 5 { // what goes wrong goes wrong in every other call
+		unsteady(l, func() { r.deliver(BrokerThenSpool, recs...) })
+	}
+	for _, n := range s.appended {
+		if n != len(recs) {
+			t.Errorf("of %d records %d were stored apart from the others", len(recs), n)
+		}
+	}
+}
+
+// manyRecords take a while to put in line.
+func manyRecords() []Record {
+	recs := make([]Record, 30_000)
+	for i := range recs {
+		recs[i] = record(fmt.Sprintf("%06d", i))
+	}
+	return recs
+}
+
+// unsteady does something while its lane is now stuck and now not, as acknowledgements
+// and deadlines of others make it.
+func unsteady(l *lane, do func()) {
+	l.stuck.Store(true)
+	var toggling sync.WaitGroup
 	stop := make(chan struct{})
-	go func() {
-		for { // what acknowledgements and deadlines of others do
+	toggling.Go(func() {
+		for {
 			select {
 			case <-stop:
 				return
@@ -120,14 +160,10 @@ func TestOneCallKeepsItsOrder(t *testing.T) {
 				l.stuck.Store(!l.stuck.Load())
 			}
 		}
-	}()
-	r.deliver(BrokerThenSpool, recs...)
+	})
+	do()
 	close(stop)
-	eventually(t, "the store is empty", s.empty)
-	eventually(t, "the lane rests", l.rests)
-	if got := values(t, r.client, testTopic, 0); !slices.Equal(got, want) {
-		t.Errorf("%d records, in another order than they came", len(got))
-	}
+	toggling.Wait()
 }
 
 func TestStopWithABacklogForAnUnknownTopic(t *testing.T) {
