@@ -42,7 +42,7 @@ func (r *running) hasLargestBatch(topic string) {
 }
 
 // accepts sends the largest batch until the answer is 200. On a cluster that has just
-// started, or a machine that stands still, an attempt may be too slow: then the
+// started, or with the race detector, the first attempts may be too slow: then the
 // provider is asked to send it again, and still each event is there once.
 func (r *running) accepts(body string) {
 	r.t.Helper()
@@ -59,8 +59,12 @@ func TestTheLargestBatchIsAnsweredInTime(t *testing.T) {
 	t.Parallel()
 	r := run(t, settings(t, batchSettings))
 	body := largestBatch()
-	r.accepts(body)
-	r.accepts(body) // all of it is a repeat
+	for round := range 2 { // the second time all of it is a repeat
+		if status := r.post(body); status != http.StatusOK && !raceDetector {
+			t.Fatalf("round %d: status %d", round, status)
+		}
+	}
+	r.accepts(body) // with the race detector perhaps for the first time
 	r.hasLargestBatch("email.queued")
 }
 
