@@ -161,6 +161,30 @@ func (c *Client) Ping(ctx context.Context) error {
 // idle. Close what uses the client first.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
+// patiently does something again while its error may pass, until the client's
+// timeout. If time runs out in the middle of an attempt, its error says what the
+// attempts before it failed with: that is the cause, the timeout is not.
+func (c *Client) patiently(ctx context.Context, once func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.api.Timeout)
+	defer cancel()
+	var before error
+	for n := 1; ; n++ {
+		seen := c.generation()
+		err := once(ctx)
+		if err == nil || !passing(err) {
+			return err
+		}
+		if _, answered := codeOf(err); before != nil && !answered && ctx.Err() != nil {
+			return fmt.Errorf("%w; before that: %w", err, before)
+		}
+		before = err
+		c.refresh(seen)
+		if sleep(ctx, backoff(n)) != nil {
+			return err
+		}
+	}
+}
+
 // generation tells refresh what a failed request had seen.
 func (c *Client) generation() uint64 { return c.refreshes.Load() }
 

@@ -106,20 +106,12 @@ func (c *Client) OffsetsAt(ctx context.Context, topic string, t time.Time) (map[
 
 // listOffsets asks the leaders of a topic's partitions, again after a leader
 // change until the client's timeout.
-func (c *Client) listOffsets(ctx context.Context, topic string, asks ...func(int) kafka.OffsetRequest) ([]kafka.PartitionOffsets, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.api.Timeout)
-	defer cancel()
-	for n := 0; ; n++ {
-		seen := c.generation()
-		found, err := c.listOffsetsOnce(ctx, topic, asks)
-		if err == nil || !passing(err) {
-			return found, err
-		}
-		c.refresh(seen)
-		if sleep(ctx, backoff(n+1)) != nil {
-			return nil, err
-		}
-	}
+func (c *Client) listOffsets(ctx context.Context, topic string, asks ...func(int) kafka.OffsetRequest) (found []kafka.PartitionOffsets, err error) {
+	err = c.patiently(ctx, func(ctx context.Context) (err error) {
+		found, err = c.listOffsetsOnce(ctx, topic, asks)
+		return err
+	})
+	return found, err
 }
 
 func (c *Client) listOffsetsOnce(ctx context.Context, topic string, asks []func(int) kafka.OffsetRequest) ([]kafka.PartitionOffsets, error) {
