@@ -156,6 +156,9 @@ func damage(b *embedded.Broker, dir string) []string {
 func Dial(cfg *config.Config, brokers []string) (*broker.Client, error) {
 	k := cfg.Kafka
 	o := broker.Options{Brokers: brokers, ClientID: k.ClientID, Now: time.Now}
+	for _, spec := range EveryTopic(cfg, cfg.EmbeddedBroker()) {
+		o.Topics = append(o.Topics, spec.Name)
+	}
 	if k.TLS.Enabled {
 		o.TLS = &broker.TLSOptions{CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName}
 	}

@@ -23,6 +23,8 @@ const (
 	// metadataTTL bounds how stale the routing may be when nothing fails.
 	// kafka-go draws each refresh at random from (0, TTL).
 	metadataTTL = time.Second
+	// surveyTimeout bounds the wait for the metadata of all topics, beside the context's end.
+	surveyTimeout = time.Minute
 	// idleTimeout is how long an unused connection stays. It is below the
 	// brokers' connections.max.idle.ms (ten minutes), so that we close first.
 	idleTimeout = 4 * time.Minute
@@ -34,6 +36,9 @@ type Options struct {
 	ClientID string       // shown in the brokers' logs and quotas; default "postrider"
 	TLS      *TLSOptions  // nil: plaintext
 	SASL     *SASLOptions // nil: no authentication
+	// Topics are those that will be asked for, as far as they are known, whether or not they
+	// exist: each of the others costs new connections when it is first named.
+	Topics []string
 
 	// DialTimeout bounds one connection attempt with everything that belongs to
 	// it (TCP, TLS, version negotiation, SASL); default 3 s.
@@ -49,10 +54,11 @@ type Options struct {
 // Client is the process's one set of connections to the cluster. It is safe
 // for concurrent use. Everything in this package that talks to Kafka shares it.
 type Client struct {
-	transport *kafka.Transport
+	transport *transport
 	api       *kafka.Client
 	addr      net.Addr
-	login     *login // nil: no authentication
+	dialer    kafka.Dialer // of connections beside the transport's
+	login     *login       // nil: no authentication
 	// refreshes counts forced metadata refreshes; see refresh.
 	refreshes atomic.Uint64
 }
@@ -72,21 +78,20 @@ func Dial(o Options) (*Client, error) {
 		return nil, err
 	}
 	dial := orDefault(o.DialTimeout, defaultDialTimeout)
-	transport := &kafka.Transport{
-		Dial:        dialer(dial),
-		DialTimeout: dial,
-		IdleTimeout: idleTimeout,
-		MetadataTTL: metadataTTL,
-		ClientID:    orDefault(o.ClientID, defaultClientID),
-		TLS:         tlsConfig,
-	}
+	d := kafka.Dialer{ClientID: orDefault(o.ClientID, defaultClientID), DialFunc: dialer(dial), Timeout: dial, TLS: tlsConfig}
 	if login != nil {
-		transport.SASL = login
+		d.SASLMechanism = login
 	}
+	transport := newTransport(func() *kafka.Transport {
+		return &kafka.Transport{
+			Dial: d.DialFunc, DialTimeout: d.Timeout, IdleTimeout: idleTimeout, MetadataTTL: metadataTTL,
+			ClientID: d.ClientID, TLS: d.TLS, SASL: d.SASLMechanism,
+		}
+	}, o.Topics)
 	tcp := kafka.TCP(o.Brokers...)
 	addr := address{network: tcp.Network(), hosts: tcp.String()}
 	api := &kafka.Client{Addr: addr, Timeout: orDefault(o.Timeout, defaultTimeout), Transport: transport}
-	return &Client{transport: transport, api: api, addr: addr, login: login}, nil
+	return &Client{transport: transport, api: api, addr: addr, dialer: d, login: login}, nil
 }
 
 // dialer opens TCP connections that are ready within timeout or given up.

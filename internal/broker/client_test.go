@@ -60,7 +60,7 @@ func TestTLSIsModernAndVerified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := c.transport.TLS
+	conf := c.dialer.TLS
 	if conf.MinVersion != tls.VersionTLS12 || conf.InsecureSkipVerify || conf.ServerName != "kafka.internal" {
 		t.Errorf("TLS configuration is %+v", conf)
 	}

@@ -76,7 +76,7 @@ func names(topics map[string]int) []string { return slices.Sorted(maps.Keys(topi
 
 // counts tells how many partitions each topic has that exists.
 func (m *Member) counts(ctx context.Context) (map[string]int, error) {
-	layout, err := m.c.layout(ctx)
+	layout, err := m.c.layout(ctx, m.o.Topics...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +91,13 @@ func (m *Member) counts(ctx context.Context) (map[string]int, error) {
 
 // enter starts kafka-go's member of the group.
 func (m *Member) enter(topics map[string]int) (*membership, error) {
-	t := m.c.transport
-	s := newSockets(t.Dial)
+	d := m.c.dialer
+	s := newSockets(d.DialFunc)
+	d.DialFunc = s.connect
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                m.o.Group,
 		Brokers:           m.c.brokers(),
-		Dialer:            &kafka.Dialer{ClientID: t.ClientID, DialFunc: s.connect, Timeout: t.DialTimeout, TLS: t.TLS, SASLMechanism: t.SASL},
+		Dialer:            &d,
 		Topics:            names(topics),
 		GroupBalancers:    []kafka.GroupBalancer{rangeBalancer{}},
 		HeartbeatInterval: min(heartbeatEvery, m.o.SessionTimeout/4),

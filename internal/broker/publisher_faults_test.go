@@ -246,7 +246,12 @@ func (f roundTripFunc) RoundTrip(ctx context.Context, a net.Addr, req kafka.Requ
 func TestLeaderChangeRefreshesMetadata(t *testing.T) {
 	r := newRig(t, PublisherOptions{}, kfake.NumBrokers(3))
 	// kafka-go would look by itself within MetadataTTL; here it never does.
-	r.client.transport.MetadataTTL = 1000 * time.Hour
+	patient := r.client.transport.build
+	r.client.transport.build = func() *kafka.Transport {
+		t := patient()
+		t.MetadataTTL = 1000 * time.Hour
+		return t
+	}
 	r.mustPublish(record("a"))
 	for i := range 3 {
 		leader := r.cluster.LeaderFor(testTopic, 0)

@@ -115,7 +115,7 @@ func (c *Client) listOffsets(ctx context.Context, topic string, asks ...func(int
 }
 
 func (c *Client) listOffsetsOnce(ctx context.Context, topic string, asks []func(int) kafka.OffsetRequest) ([]kafka.PartitionOffsets, error) {
-	layout, err := c.layout(ctx)
+	layout, err := c.layout(ctx, topic)
 	if err != nil {
 		return nil, err
 	}

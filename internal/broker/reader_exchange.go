@@ -26,7 +26,7 @@ const (
 func (c *Client) fetchRaw(ctx context.Context, cursors []*cursor, wait time.Duration, x *exchange) (*rawAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+fetchGrace)
 	defer cancel()
-	x.ctx, x.client = ctx, c.transport.ClientID
+	x.ctx, x.client = ctx, c.dialer.ClientID
 	x.Request = *fetchRequest(cursors, wait, 0)
 	x.bound()
 	m, err := c.transport.RoundTrip(ctx, c.addr, x)

@@ -161,7 +161,11 @@ func (c *Client) fetchError(ctx context.Context, cursors []*cursor, err error) e
 // anew.
 func (c *Client) unknown(ctx context.Context, cursors []*cursor) error {
 	c.refresh(c.generation())
-	layout, err := c.layout(ctx)
+	names := make([]string, len(cursors))
+	for i, cu := range cursors {
+		names[i] = cu.topic
+	}
+	layout, err := c.layout(ctx, names...)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (f *follower) run(ctx context.Context, fn func(Message) error) error {
 
 // round looks for new partitions and asks every leader once.
 func (f *follower) round(ctx context.Context, fn func(Message) error) error {
-	layout, err := f.client.layout(ctx)
+	layout, err := f.client.layout(ctx, f.topics...)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +59,9 @@ func (c *Client) Stream(ctx context.Context, from []Position, o StreamOptions) e
 	defer fail(nil)
 	s := &stream{c: c, o: o, pullers: map[int]*puller{}, fail: fail, reroute: make(chan struct{}, 1)}
 	for _, p := range from {
+		if !slices.Contains(s.topics, p.Topic) {
+			s.topics = append(s.topics, p.Topic)
+		}
 		s.flows = append(s.flows, &flow{cursor: cursor{topic: p.Topic, partition: p.Partition, next: p.Offset, stop: -1}, leader: -1, told: -1})
 	}
 	s.run(ctx)
@@ -96,6 +100,7 @@ func (e *streamError) Unwrap() error { return e.err }
 type stream struct {
 	c       *Client
 	o       StreamOptions
+	topics  []string // of the flows
 	fail    context.CancelCauseFunc
 	reroute chan struct{} // a leader may have moved
 	wg      sync.WaitGroup
@@ -175,7 +180,7 @@ func (s *stream) moved() {
 
 // route looks up the leaders.
 func (s *stream) route(ctx context.Context) {
-	layout, err := s.c.layout(ctx)
+	layout, err := s.c.layout(ctx, s.topics...)
 	if err != nil {
 		return // what is known stays
 	}

@@ -96,7 +96,7 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec, create boo
 // Topics reports the named topics that exist, or without names all that are
 // not the cluster's own, ordered by name.
 func (c *Client) Topics(ctx context.Context, names ...string) ([]TopicReport, error) {
-	found, err := c.layout(ctx)
+	found, err := c.layout(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +117,12 @@ func (c *Client) Topics(ctx context.Context, names ...string) ([]TopicReport, er
 	return c.describe(ctx, specs, found, nil)
 }
 
-// layout is the cluster's topics by name, at most metadataTTL old.
-func (c *Client) layout(ctx context.Context) (map[string]kafka.Topic, error) {
+// layout is those of the named topics that exist, at most metadataTTL old; without names
+// it is all of the cluster's, as they are now.
+func (c *Client) layout(ctx context.Context, names ...string) (map[string]kafka.Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.api.Timeout)
 	defer cancel()
-	res, err := c.api.Metadata(ctx, &kafka.MetadataRequest{Addr: c.addr})
+	res, err := c.api.Metadata(ctx, &kafka.MetadataRequest{Addr: c.addr, Topics: names})
 	if err != nil {
 		return nil, fmt.Errorf("broker %s: list topics: %w", c.addr, explain(err))
 	}
@@ -134,6 +135,14 @@ func (c *Client) layout(ctx context.Context) (map[string]kafka.Topic, error) {
 	return found, nil
 }
 
+func namesOf(specs []TopicSpec) []string {
+	names := make([]string, len(specs))
+	for i, s := range specs {
+		names[i] = s.Name
+	}
+	return names
+}
+
 // looksAgain is how often topics that seem to be missing are looked for again, a
 // second in all: the brokers of a cluster learn of a new topic one after the other,
 // and any of them may answer.
@@ -143,7 +152,7 @@ const looksAgain = 7
 // made a moment ago must not look missing.
 func (c *Client) missing(ctx context.Context, specs []TopicSpec) ([]TopicSpec, error) {
 	c.refresh(c.generation())
-	found, err := c.layout(ctx)
+	found, err := c.layout(ctx, namesOf(specs)...)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +196,7 @@ func (c *Client) reports(ctx context.Context, specs []TopicSpec, created map[str
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for n := 0; ; n++ {
-		found, err := c.layout(ctx)
+		found, err := c.layout(ctx, namesOf(specs)...)
 		if err != nil {
 			return nil, err
 		}
