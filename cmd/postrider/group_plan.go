@@ -179,11 +179,7 @@ func readLogs(ctx context.Context, client *broker.Client, choices []topicChoice,
 
 // unknownTopic names the topic that was meant.
 func unknownTopic(ctx context.Context, client *broker.Client, topic string, err error) error {
-	reports, listErr := client.Topics(ctx)
-	var names []string
-	for _, r := range reports {
-		names = append(names, r.Name)
-	}
+	names, listErr := client.TopicNames(ctx)
 	if near := config.Nearest(topic, names); listErr == nil && near != "" {
 		return fmt.Errorf("group: %w; did you mean %s?", err, near)
 	}

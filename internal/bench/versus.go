@@ -112,8 +112,8 @@ func (v *versus) enter(r *versusReport) error {
 // reachable waits until the broker tells what there is: one that has just been started
 // answers before it does.
 func (v *versus) reachable(ctx context.Context) error {
-	_, err := v.client.Topics(ctx)
-	for begin := time.Now(); err != nil && time.Since(begin) < 2*readyPatience; _, err = v.client.Topics(ctx) {
+	_, err := v.client.TopicNames(ctx)
+	for begin := time.Now(); err != nil && time.Since(begin) < 2*readyPatience; _, err = v.client.TopicNames(ctx) {
 		if err := pause(ctx, settlePoll); err != nil {
 			return err
 		}

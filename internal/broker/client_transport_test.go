@@ -185,3 +185,23 @@ func (c *openConn) Close() error {
 	c.once.Do(func() { c.open.Add(-1) })
 	return c.Conn.Close()
 }
+
+func TestNamesOfTopicsCostNoSettings(t *testing.T) {
+	r := newRig(t, PublisherOptions{}, kfake.SeedTopics(3, "theirs"))
+	var settings atomic.Int32
+	r.cluster.ControlKey(int16(kmsg.DescribeConfigs), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		settings.Add(1)
+		return nil, nil, false
+	})
+	names, err := r.client.TopicNames(t.Context())
+	if err != nil || !slices.Equal(names, []string{testTopic, "theirs"}) {
+		t.Errorf("topics are %v (%v)", names, err)
+	}
+	if n := settings.Load(); n != 0 {
+		t.Errorf("settings were asked for %d times", n)
+	}
+	if _, err := r.client.Topics(t.Context()); err != nil || settings.Load() == 0 {
+		t.Errorf("Topics: %v, after %d requests for settings", err, settings.Load())
+	}
+}

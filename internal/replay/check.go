@@ -161,41 +161,36 @@ func (e *Engine) topics(ctx context.Context, req *Request) ([]broker.TopicReport
 	if req.FromFile != "" {
 		return nil, nil // the archive tells; see mayGoBack
 	}
-	all, err := e.opt.Client.Topics(ctx)
+	all, err := e.opt.Client.TopicNames(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	byName := make(map[string]broker.TopicReport, len(all))
-	names := make([]string, 0, len(all))
-	for _, t := range all {
-		byName[t.Name] = t
-		if !e.state(t.Name) {
-			names = append(names, t.Name)
-		}
-	}
-	expanded, err := selection.ExpandTopics(e.readable(req.Select.Topics, byName), names)
+	names := slices.DeleteFunc(slices.Clone(all), e.state)
+	expanded, err := selection.ExpandTopics(e.readable(req.Select.Topics, all), names)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what was meant
 	}
 	if same := into(req, expanded); len(same) > 0 && !req.AllowSameTopic {
 		return nil, &SameTopicError{same}
 	}
-	reports := make([]broker.TopicReport, len(expanded))
-	for i, name := range expanded {
-		reports[i] = byName[name]
+	if len(expanded) == 0 {
+		return nil, nil // without names it would be all
+	}
+	reports, err := e.opt.Client.Topics(ctx, expanded...)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
 	}
 	return reports, nil
 }
 
 // readable leaves out topics of events that do not exist: those that a request names
 // only because it named none, on a cluster where nobody made them.
-func (e *Engine) readable(patterns []string, existing map[string]broker.TopicReport) []string {
+func (e *Engine) readable(patterns, existing []string) []string {
 	if !slices.Equal(patterns, e.opt.Typed) {
 		return patterns
 	}
 	return slices.DeleteFunc(slices.Clone(patterns), func(name string) bool {
-		_, there := existing[name]
-		return !there
+		return !slices.Contains(existing, name)
 	})
 }
 

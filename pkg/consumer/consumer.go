@@ -133,19 +133,18 @@ func (c *Consumer) learn(reports []broker.TopicReport) {
 // yet. aside are the group's retry topics, also those of delays that are no longer
 // among Retry.Delays: records may wait in them.
 func (c *Consumer) find(ctx context.Context) (found, aside []string, err error) {
-	all, err := c.client.Topics(ctx)
+	all, err := c.client.TopicNames(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range all {
-		if _, ok := c.cfg.Retry.delayOf(all[i].Name); ok {
-			aside = append(aside, all[i].Name)
+	for _, name := range all {
+		if _, ok := c.cfg.Retry.delayOf(name); ok {
+			aside = append(aside, name)
 		}
 	}
 	for _, want := range c.cfg.Topics {
 		n := len(found)
-		for i := range all {
-			name := all[i].Name
+		for _, name := range all {
 			if name == want || matches(want, name) {
 				found = append(found, name)
 			}

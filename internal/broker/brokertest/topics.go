@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,13 @@ func topicsAreCreatedOnceAndReported(s *suite) {
 			s.Errorf("first=%v reports (-want +got):\n%s", first, d)
 		}
 	}
+	s.until("both are among all topics, in order", func() bool { // a cluster's brokers learn of them one after the other
+		all, err := s.client.TopicNames(s.ctx)
+		if err != nil {
+			s.Fatal(err)
+		}
+		return slices.IsSorted(all) && slices.Contains(all, specs[0].Name) && slices.Contains(all, specs[1].Name)
+	})
 	got, err := s.client.Topics(s.ctx, specs[1].Name, s.prefix+".nothing")
 	if err != nil || len(got) != 1 || got[0].Name != specs[1].Name || got[0].Replication < 1 || got[0].MinISR < 1 {
 		s.Errorf("Topics = %+v, %v; want the one that exists, with its replication", got, err)
