@@ -164,7 +164,7 @@ func TestFollowFromTheEndAcrossBrokersAndLeaderChanges(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	f := &follower{client: r.client, topics: []string{testTopic, "many"}, cursors: map[string][]*cursor{}}
-	layout, err := r.client.layout(ctx)
+	layout, err := r.client.layout(ctx, f.topics...)
 	if err != nil {
 		t.Fatal(err)
 	}

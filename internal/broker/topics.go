@@ -96,11 +96,15 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []TopicSpec, create boo
 // Topics reports the named topics that exist, or without names all that are
 // not the cluster's own, ordered by name.
 func (c *Client) Topics(ctx context.Context, names ...string) ([]TopicReport, error) {
-	found, err := c.layout(ctx, names...)
+	all := len(names) == 0
+	if all {
+		names = nil
+	}
+	found, err := c.look(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
+	if all {
 		names = outward(found)
 	}
 	var specs []TopicSpec
@@ -115,7 +119,7 @@ func (c *Client) Topics(ctx context.Context, names ...string) ([]TopicReport, er
 // TopicNames lists all topics that are not the cluster's own, in order. It costs the
 // brokers far less than Topics, which reads the settings of each.
 func (c *Client) TopicNames(ctx context.Context) ([]string, error) {
-	found, err := c.layout(ctx)
+	found, err := c.look(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -134,9 +138,13 @@ func outward(found map[string]kafka.Topic) []string {
 	return names
 }
 
-// layout is those of the named topics that exist, at most metadataTTL old; without names
-// it is all of the cluster's, as they are now.
+// layout is those of the named topics that exist, at most metadataTTL old.
 func (c *Client) layout(ctx context.Context, names ...string) (map[string]kafka.Topic, error) {
+	return c.look(ctx, append([]string{}, names...))
+}
+
+// look is layout, except that nil is all topics of the cluster, as they are now.
+func (c *Client) look(ctx context.Context, names []string) (map[string]kafka.Topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.api.Timeout)
 	defer cancel()
 	res, err := c.api.Metadata(ctx, &kafka.MetadataRequest{Addr: c.addr, Topics: names})
