@@ -387,6 +387,10 @@ func (r *rig) newTopic(partitions int, configs ...kafka.ConfigEntry) string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	eventually(r.t, "the new topic is known", func() bool {
+		found, err := r.client.layout(context.Background(), name)
+		return err == nil && hasLeaders(found[name])
+	})
 	return name
 }
 

@@ -216,7 +216,8 @@ func (c *Client) createTopics(ctx context.Context, specs []TopicSpec) (map[strin
 	return made, errors.Join(errs...)
 }
 
-// reports waits for every topic to be known if all of them should be.
+// reports waits for those topics to be known that were created, or for all if all of them
+// should be.
 func (c *Client) reports(ctx context.Context, specs []TopicSpec, created map[string]bool, all bool) ([]TopicReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -225,8 +226,8 @@ func (c *Client) reports(ctx context.Context, specs []TopicSpec, created map[str
 		if err != nil {
 			return nil, err
 		}
-		unseen := slices.DeleteFunc(slices.Clone(specs), func(s TopicSpec) bool { return hasLeaders(found[s.Name]) })
-		if len(unseen) == 0 || !all {
+		unseen := slices.DeleteFunc(slices.Clone(specs), func(s TopicSpec) bool { return !all && !created[s.Name] || hasLeaders(found[s.Name]) })
+		if len(unseen) == 0 {
 			return c.describe(ctx, specs, found, created)
 		}
 		c.refresh(c.generation())

@@ -150,11 +150,24 @@ func (c *Consumer) find(ctx context.Context) (found, aside []string, err error) 
 			}
 		}
 		if len(found) == n && !pattern(want) {
-			return nil, nil, fmt.Errorf("consumer: there is no topic %s, or this account may not see it: create it, or start postrider, which does", want)
+			if err := c.exists(ctx, want); err != nil {
+				return nil, nil, err
+			}
+			found = append(found, want)
 		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found), aside, nil
+}
+
+// exists looks for a topic that was not among all: it may have been made a moment ago, and
+// the brokers of a cluster learn of that one after the other.
+func (c *Consumer) exists(ctx context.Context, topic string) error {
+	reports, err := c.client.Topics(ctx, topic)
+	if err == nil && len(reports) == 0 {
+		err = fmt.Errorf("consumer: there is no topic %s, or this account may not see it: create it, or start postrider, which does", topic)
+	}
+	return err
 }
 
 // matches reports whether a pattern means a topic. It never means those that some
