@@ -178,16 +178,14 @@ func newLogs(size int, now func() time.Time) (*pool, error) {
 // warm puts a load on every target whose measurements are thrown away: the machine code
 // of the broker and of the peers on Java has to be made first.
 func (v *versus) warm(ctx context.Context, c *campaign) error {
-	first := *c
-	first.options.rounds, first.options.warmup = 1, 0
 	for i, t := range c.targets {
-		first.options.duration = v.entries[i].warm
+		lasting := v.entries[i].warm
 		if t.probe != nil {
-			first.options.duration = briefWarmth
+			lasting = briefWarmth
 		}
 		v.tell("warming " + t.name)
-		if _, err := first.measure(ctx, t, markConns); err != nil {
-			return fmt.Errorf("%s: %w", t.name, err)
+		if err := c.discard(ctx, t, markConns, lasting); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -196,15 +194,23 @@ func (v *versus) warm(ctx context.Context, c *campaign) error {
 // warmBatches is warm for batches: the broker takes other ways through its code for large
 // ones. The load is put on in parts because there are not enough requests for one.
 func (v *versus) warmBatches(ctx context.Context, c *campaign) error {
-	first := *c
-	first.options.warmup, first.options.duration = 0, briefWarmth
 	for _, t := range c.targets {
 		v.tell("warming " + t.name + " with batches")
 		for range batchWarmth {
-			if _, err := first.measure(ctx, t, slices.Max(batchConns())); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
+			if err := c.discard(ctx, t, slices.Max(batchConns()), briefWarmth); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// discard measures a target once, for nothing but the load.
+func (c *campaign) discard(ctx context.Context, t *target, conns int, lasting time.Duration) error {
+	first := *c
+	first.options.rounds, first.options.warmup, first.options.duration = 1, 0, lasting
+	if _, err := first.measure(ctx, t, conns); err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
 	}
 	return nil
 }

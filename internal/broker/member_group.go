@@ -80,11 +80,9 @@ func (m *Member) counts(ctx context.Context) (map[string]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	topics := make(map[string]int, len(m.o.Topics))
-	for _, name := range m.o.Topics {
-		if t, ok := layout[name]; ok {
-			topics[name] = len(t.Partitions)
-		}
+	topics := make(map[string]int, len(layout))
+	for name, t := range layout {
+		topics[name] = len(t.Partitions)
 	}
 	return topics, nil
 }
